@@ -1,0 +1,63 @@
+/**
+ * Header fields as they stand on the wire: a flat list of names and values in turn, names in the sender's case, order
+ * and repetition kept. Values are Latin-1: one character, one byte. The form of Node's `rawHeaders`.
+ */
+export type RawHeaders = readonly string[];
+
+/** Fields of one connection (RFC 9110 §7.6.1), which stop at every hop; all of `Proxy-*` stops here as well. */
+const hopByHop = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
+
+/** Never dropped for being named in `Connection`: the message would lose its target or its length. */
+const framing = new Set(["host", "content-length"]);
+
+/** Values of all fields of a name (given in lower case), in order. */
+export function fieldValues(headers: RawHeaders, name: string): string[] {
+  const values: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const field = headers[index] ?? "";
+    if (field.length === name.length && field.toLowerCase() === name) {
+      values.push(headers[index + 1] ?? "");
+    }
+  }
+  return values;
+}
+
+/** The fields that travel on: without hop-by-hop fields, those named in `Connection`, and `Proxy-*`. */
+export function endToEndHeaders(headers: RawHeaders): string[] {
+  const named = connectionOptions(headers);
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const field = headers[index] ?? "";
+    const lower = field.toLowerCase();
+    if (hopByHop.has(lower) || lower.startsWith("proxy-") || named?.has(lower) === true) {
+      continue;
+    }
+    kept.push(field, headers[index + 1] ?? "");
+  }
+  return kept;
+}
+
+/** Removes every field whose name (in lower case) is in the set. */
+export function withoutFields(headers: RawHeaders, names: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const field = headers[index] ?? "";
+    if (!names.has(field.toLowerCase())) {
+      kept.push(field, headers[index + 1] ?? "");
+    }
+  }
+  return kept;
+}
+
+function connectionOptions(headers: RawHeaders): Set<string> | undefined {
+  let options: Set<string> | undefined;
+  for (const value of fieldValues(headers, "connection")) {
+    for (const token of value.toLowerCase().split(",")) {
+      const option = token.trim();
+      if (option !== "" && option !== "close" && option !== "keep-alive" && !framing.has(option)) {
+        (options ??= new Set()).add(option);
+      }
+    }
+  }
+  return options;
+}

@@ -1,0 +1,44 @@
+// How the gateway itself answers, on a ServerResponse and on a bare socket.
+import { type ServerResponse, STATUS_CODES } from "node:http";
+import { type Socket } from "node:net";
+import { errorAnswer, type OneCliError } from "../core/errors.ts";
+
+/** Answers with the error as JSON; what the client still uploads is read and dropped by the server. */
+export function sendError(response: ServerResponse, error: OneCliError): void {
+  const { status, headers, body } = errorAnswer(error);
+  response.req.resume();
+  response.writeHead(status, [...headers, "content-length", String(Buffer.byteLength(body))]);
+  response.end(body);
+}
+
+/** The error as a whole HTTP/1.1 message that ends its connection. */
+export function errorMessage(error: OneCliError, extraHeaders: readonly string[] = []): string {
+  const { status, headers, body } = errorAnswer(error);
+  const fields = [...headers, ...extraHeaders];
+  fields.push("content-length", String(Buffer.byteLength(body)), "connection", "close");
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  for (let index = 0; index < fields.length; index += 2) {
+    head += `${fields[index] ?? ""}: ${fields[index + 1] ?? ""}\r\n`;
+  }
+  return `${head}\r\n${body}`;
+}
+
+/** How long a client may take to read the answer on a connection that is over. */
+const closeTimeout = 2_000;
+
+/** Sends the error and closes; reads on meanwhile, because unread bytes would turn the close into a reset. */
+export function closeWithError(socket: Socket, error: OneCliError, extraHeaders?: readonly string[]): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  socket.on("error", () => undefined);
+  socket.end(errorMessage(error, extraHeaders));
+  lingerThenDestroy(socket);
+}
+
+export function lingerThenDestroy(socket: Socket): void {
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), closeTimeout).unref();
+  socket.once("close", () => clearTimeout(timer));
+}

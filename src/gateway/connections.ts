@@ -1,0 +1,156 @@
+import { type IncomingMessage } from "node:http";
+import { type Socket } from "node:net";
+
+/** Milliseconds. */
+export interface HeadLimits {
+  /** From a connection's start to its first complete request head. */
+  readonly first: number;
+  /** From an answer's end to the next complete request head on the same connection. */
+  readonly next: number;
+}
+
+const defaultLimits: HeadLimits = { first: 30_000, next: 60_000 };
+
+type State =
+  | { readonly kind: "waiting"; readonly until: number; readonly first: boolean }
+  | { readonly kind: "busy"; count: number; request: IncomingMessage; last: boolean };
+
+/**
+ * Knows of each connection whether a request is under way on it, closes the ones that keep us waiting for a request
+ * head, and the idle ones when the gateway stops. A server that never listens has no timers of its own for this, and
+ * one sweep for all costs a request nothing.
+ */
+export class Connections {
+  readonly #limits: HeadLimits;
+  readonly #onLate: (socket: Socket) => void;
+  readonly #states = new Map<Socket, State>();
+  #sweep: NodeJS.Timeout | undefined;
+  #draining = false;
+  #onIdle: (() => void) | undefined;
+
+  /** @param onLate answers a connection whose first request head did not come in time, and closes it. */
+  constructor(onLate: (socket: Socket) => void, limits: Partial<HeadLimits> = {}) {
+    this.#onLate = onLate;
+    this.#limits = { ...defaultLimits, ...limits };
+  }
+
+  add(socket: Socket): void {
+    this.#closeAfterUpload(socket);
+    this.#states.set(socket, { kind: "waiting", until: performance.now() + this.#limits.first, first: true });
+    socket.once("close", () => this.release(socket));
+    this.#sweep ??= setInterval(() => this.#closeLate(), Math.max(10, this.#limits.first / 12)).unref();
+  }
+
+  /** The connection is somebody else's from now on (a tunnel), or gone. */
+  release(socket: Socket): void {
+    this.#states.delete(socket);
+    if (this.#states.size === 0) {
+      clearInterval(this.#sweep);
+      this.#sweep = undefined;
+    }
+    this.#checkIdle();
+  }
+
+  /** A request head is complete. Pipelined requests count one by one. */
+  requestStarted(socket: Socket, request: IncomingMessage): void {
+    const state = this.#states.get(socket);
+    if (state?.kind === "busy") {
+      state.count++;
+      state.request = request;
+    } else if (state !== undefined) {
+      this.#states.set(socket, { kind: "busy", count: 1, request, last: false });
+    }
+  }
+
+  isBusy(socket: Socket): boolean {
+    return this.#states.get(socket)?.kind === "busy";
+  }
+
+  requestEnded(socket: Socket): void {
+    const state = this.#states.get(socket);
+    if (state?.kind !== "busy" || --state.count > 0) {
+      return;
+    }
+    this.#states.set(socket, { kind: "waiting", until: performance.now() + this.#limits.next, first: false });
+    if (this.#draining || state.last) {
+      socket.destroySoon();
+      this.#checkIdle();
+    }
+  }
+
+  /** Closes a connection now, or when the answer under way is sent. */
+  closeWhenIdle(socket: Socket): void {
+    const state = this.#states.get(socket);
+    if (state?.kind === "busy") {
+      state.last = true;
+    } else {
+      socket.destroy();
+    }
+  }
+
+  /**
+   * Closes what waits, and every other connection as soon as its last request is answered. Fulfilled when no request
+   * is under way.
+   */
+  drain(): Promise<void> {
+    this.#draining = true;
+    for (const [socket, state] of this.#states) {
+      if (state.kind === "waiting") {
+        socket.destroy();
+      }
+    }
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+      this.#checkIdle();
+    });
+  }
+
+  destroyAll(): void {
+    for (const socket of [...this.#states.keys()]) {
+      socket.destroy();
+    }
+  }
+
+  /**
+   * Node's server closes a connection whose last answer is sent, even while the client still uploads; the reset that
+   * follows may eat the answer. It is told to only end its side then (RFC 9112 §9.6); the client's close, or the sweep,
+   * ends the connection.
+   */
+  #closeAfterUpload(socket: Socket): void {
+    const destroySoon = socket.destroySoon.bind(socket);
+    let lastRequest: IncomingMessage | undefined;
+    socket.destroySoon = () => {
+      const state = this.#states.get(socket);
+      if (state?.kind === "busy") {
+        lastRequest = state.request;
+      }
+      if (lastRequest?.complete === false) {
+        socket.end();
+      } else {
+        destroySoon();
+      }
+    };
+  }
+
+  #checkIdle(): void {
+    if (this.#onIdle !== undefined && ![...this.#states.values()].some(({ kind }) => kind === "busy")) {
+      this.#onIdle();
+      this.#onIdle = undefined;
+    }
+  }
+
+  #closeLate(): void {
+    const now = performance.now();
+    for (const [socket, state] of this.#states) {
+      if (state.kind !== "waiting" || state.until > now) {
+        continue;
+      }
+      if (state.first) {
+        this.release(socket);
+        this.#onLate(socket);
+      } else {
+        socket.destroy();
+      }
+    }
+  }
+}

@@ -1,0 +1,179 @@
+// Builds the gateway and owns all of it.
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Authority, indexHosts } from "../core/hostname.ts";
+import { type Mapping } from "../core/mapping.ts";
+import { type Clock, type Logger, type SecretProvider } from "../core/ports.ts";
+import { formatSecretReference, type SecretReference } from "../core/secretReference.ts";
+import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
+import { Resolver } from "../secrets/resolver.ts";
+import { Activity } from "./activity.ts";
+import { type AuthorityPems, CertificateAuthority } from "./certificateAuthority.ts";
+import { type HeadLimits } from "./connections.ts";
+import { type ExchangeServices } from "./exchange.ts";
+import { Interceptor } from "./interceptor.ts";
+import { type ParentProxy } from "./parentProxy.ts";
+import { ProxyServer } from "./proxyServer.ts";
+import { Upstream } from "./upstream.ts";
+
+/** Milliseconds that requests in flight get when the gateway stops. */
+const drainTime = 5_000;
+
+const username = "onecli";
+
+export interface GatewayOptions {
+  readonly mappings: readonly Mapping[];
+  readonly authority: AuthorityPems;
+  /** PEM: all that upstream certificates are verified against. */
+  readonly trustedRoots: readonly string[];
+  readonly parentProxy?: ParentProxy | undefined;
+  /** 0 for any free port. */
+  readonly port?: number;
+  /** Of an earlier run, so that its terminals go on working; a fresh one of 256 bits otherwise. */
+  readonly password?: string;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** Milliseconds; the defaults are those of the gateway's contract. */
+  readonly limits?: Partial<HeadLimits> & { readonly connect?: number };
+}
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  after: (milliseconds, callback) => {
+    const timer = setTimeout(callback, milliseconds).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+export class Gateway {
+  readonly activity: Activity;
+  readonly endpoint: GatewayEndpoint;
+  readonly #interceptor: Interceptor;
+  readonly #proxy: ProxyServer;
+  readonly #resolver: Resolver;
+  readonly #upstream: Upstream;
+  readonly #state: GatewayState;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(parts: {
+    activity: Activity;
+    endpoint: GatewayEndpoint;
+    interceptor: Interceptor;
+    proxy: ProxyServer;
+    resolver: Resolver;
+    upstream: Upstream;
+    state: GatewayState;
+  }) {
+    this.activity = parts.activity;
+    this.endpoint = parts.endpoint;
+    this.#interceptor = parts.interceptor;
+    this.#proxy = parts.proxy;
+    this.#resolver = parts.resolver;
+    this.#upstream = parts.upstream;
+    this.#state = parts.state;
+  }
+
+  /**
+   * Listens on 127.0.0.1. Nothing is asked of 1Password.
+   * @throws Error with Node's code (`EADDRINUSE`) where the port cannot be had; where the authority cannot be used.
+   */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const { logger, limits } = options;
+    const activity = new Activity();
+    const resolver = new Resolver(options.clock ?? systemClock);
+    const upstream = new Upstream({
+      parentProxy: options.parentProxy,
+      trustedRoots: options.trustedRoots,
+      ...(limits?.connect !== undefined && { connectTimeout: limits.connect }),
+    });
+    const state = new GatewayState(options.mappings);
+    const services: ExchangeServices = {
+      mappingFor: (authority) => state.mappingFor(authority),
+      resolve: (reference) => resolver.resolve(reference),
+      upstream,
+      activity,
+      isStopping: () => state.stopping,
+      logger,
+    };
+    const shared = { services, logger, ...(limits !== undefined && { limits }) };
+    const authority = await CertificateAuthority.open(options.authority);
+    const interceptor = new Interceptor({ authority, ...shared });
+    const password = options.password ?? randomBytes(32).toString("base64url");
+    const proxy = new ProxyServer({ port: options.port ?? 0, username, password, interceptor, ...shared });
+    await proxy.listen();
+    const endpoint = { port: proxy.port, username, password };
+    return new Gateway({ activity, endpoint, interceptor, proxy, resolver, upstream, state });
+  }
+
+  /** From now on references are resolved here; values of an earlier source are forgotten. */
+  connect(provider: SecretProvider): void {
+    this.#resolver.connect(provider);
+  }
+
+  disconnect(): void {
+    this.#resolver.disconnect();
+  }
+
+  /** Makes the next use of a reference, or of all, a fresh question to 1Password. */
+  invalidate(reference?: SecretReference): void {
+    this.#resolver.invalidate(reference);
+  }
+
+  /** Milliseconds since the cached value of a reference was read. */
+  cacheAge(reference: SecretReference): number | undefined {
+    return this.#resolver.age(reference);
+  }
+
+  /**
+   * Takes effect with the next request: values of references that are gone are dropped, tunnels to hosts that are
+   * mapped now and intercepted connections to hosts that no longer are get closed.
+   */
+  setMappings(mappings: readonly Mapping[]): void {
+    const kept = new Set(mappings.map(({ reference }) => formatSecretReference(reference)));
+    for (const { reference } of this.#state.mappings) {
+      if (!kept.has(formatSecretReference(reference))) {
+        this.#resolver.invalidate(reference);
+      }
+    }
+    this.#state.setMappings(mappings);
+    const isMapped = (authority: Authority) => this.#state.mappingFor(authority) !== undefined;
+    this.#proxy.tunnels.closeMapped(isMapped);
+    this.#interceptor.closeUnmapped(isMapped);
+  }
+
+  /** Refuses what is new, gives requests in flight five seconds, then closes everything. */
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
+    this.#state.stopping = true;
+    const idle = Promise.all([this.#proxy.drain(), this.#interceptor.drain()]);
+    const limit = new AbortController();
+    // A tunnel shows nothing of its requests; it lives as long as the last request that can be seen.
+    await Promise.race([idle, delay(drainTime, undefined, { signal: limit.signal }).catch(() => undefined)]);
+    limit.abort();
+    this.#interceptor.destroyAll();
+    await this.#proxy.closeAll();
+    this.#resolver.disconnect();
+    await this.#upstream.close();
+  }
+}
+
+/** What the running parts look up at each request. */
+class GatewayState {
+  stopping = false;
+  mappings: readonly Mapping[] = [];
+  mappingFor: (authority: Authority) => Mapping | undefined = () => undefined;
+
+  constructor(mappings: readonly Mapping[]) {
+    this.setMappings(mappings);
+  }
+
+  setMappings(mappings: readonly Mapping[]): void {
+    this.mappings = mappings;
+    this.mappingFor = indexHosts(
+      mappings.filter(({ enabled }) => enabled).map((mapping) => [mapping.pattern, mapping] as const),
+    );
+  }
+}

@@ -1,0 +1,234 @@
+// The listener that agents' proxy variables point at:
+//   CONNECT mapped host    -> 200, then the interceptor
+//   CONNECT any other host -> dialled first, 200 or 502, then bytes
+//   http://  mapped host   -> 403
+//   http://  other host    -> forwarded
+// proxy-chain owns the listener, the CONNECT handshake and the register of its connections.
+import { createHash, timingSafeEqual } from "node:crypto";
+import { type IncomingMessage, type ServerResponse } from "node:http";
+import { type Socket } from "node:net";
+import { type PrepareRequestFunctionResult, Server } from "proxy-chain";
+import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
+import { type Authority, HostnameError, httpsPort, parseAuthority } from "../core/hostname.ts";
+import { type Logger } from "../core/ports.ts";
+import { closeWithError, sendError } from "./answers.ts";
+import { Connections, type HeadLimits } from "./connections.ts";
+import { Exchange, type ExchangeServices } from "./exchange.ts";
+import { handOffTo } from "./handoff.ts";
+import { type Interceptor } from "./interceptor.ts";
+import { clientErrorOf, maxHeaderBytes } from "./requestParsing.ts";
+import { Tunnels } from "./tunnels.ts";
+
+const realm = "OneCLI";
+const challenge = ["proxy-authenticate", `Basic realm="${realm}"`];
+
+export interface ProxyServerOptions {
+  readonly port: number;
+  readonly username: string;
+  readonly password: string;
+  readonly interceptor: Interceptor;
+  readonly services: ExchangeServices;
+  readonly logger: Logger;
+  readonly limits?: Partial<HeadLimits>;
+}
+
+/** Always on 127.0.0.1. */
+export class ProxyServer extends Server {
+  readonly tunnels: Tunnels;
+  readonly #credential: Buffer;
+  readonly #username: string;
+  readonly #interceptor: Interceptor;
+  readonly #services: ExchangeServices;
+  readonly #logger: Logger;
+  readonly #heads: Connections;
+  #closed: Promise<void> | undefined;
+
+  constructor({ port, username, password, interceptor, services, logger, limits }: ProxyServerOptions) {
+    super({ port, host: "127.0.0.1", authRealm: realm });
+    this.#credential = digest(`${username}:${password}`);
+    this.#username = username;
+    this.#interceptor = interceptor;
+    this.#services = services;
+    this.#logger = logger;
+    this.tunnels = new Tunnels(services.activity);
+    this.#heads = new Connections((socket) => {
+      closeWithError(socket, new OneCliError("request-timeout", "The request's head did not come in time."));
+    }, limits);
+    const { server } = this;
+    // A property of every http.Server that the types leave out; proxy-chain creates the server without options.
+    Object.assign(server, { maxHeaderSize: maxHeaderBytes });
+    server.maxHeadersCount = 0;
+    server.requestTimeout = 0;
+    server.headersTimeout = 0;
+    server.keepAliveTimeout = 0;
+    server.on("connection", (socket: Socket) => this.#heads.add(socket));
+    server.on("checkExpectation", (request, response) => void this.onRequest(request, response));
+  }
+
+  override async listen(): Promise<void> {
+    await super.listen();
+    // proxy-chain listens for errors only until here; without a listener a later one would end the process.
+    this.server.on("error", (error: NodeJS.ErrnoException) => {
+      this.#logger.error(`The listener failed (${error.code ?? "no code"}).`);
+    });
+  }
+
+  /** No new connections; idle ones are closed, busy ones after their answer. Fulfilled when no request is under way. */
+  drain(): Promise<void> {
+    const { server } = this;
+    this.#closed = new Promise((resolve) => server.close(() => resolve()));
+    return this.#heads.drain();
+  }
+
+  /** After {@link drain}: closes every connection and is fulfilled when the listener is gone. */
+  async closeAll(): Promise<void> {
+    this.tunnels.destroyAll();
+    this.closeConnections();
+    await this.#closed;
+  }
+
+  override onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#answer(request, response);
+    return Promise.resolve();
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    if (!socket.writable) {
+      socket.destroy();
+      return;
+    }
+    this.#heads.requestStarted(socket, request);
+    response.once("close", () => this.#heads.requestEnded(socket));
+    try {
+      this.#authenticate(request);
+      const { authority, path } = plainTarget(request.url ?? "");
+      if (this.#isMapped(authority)) {
+        throw new OneCliError(
+          "insecure-request",
+          `${authority.host} is mapped, and the request is plain http.`,
+        );
+      }
+      const exchange = new Exchange(request, response, { authority, agent: this.#username }, this.#services);
+      exchange.forwardPlain(path);
+    } catch (error) {
+      const refusal = toOneCliError(error);
+      if (isOneCliError(refusal, "proxy-authentication-required")) {
+        response.setHeader("proxy-authenticate", challenge[1] ?? "");
+      }
+      sendError(response, refusal);
+    }
+  }
+
+  /** Authenticates a CONNECT and decides where it leads. */
+  override async callPrepareRequestFunction(request: IncomingMessage): Promise<PrepareRequestFunctionResult> {
+    const { socket } = request;
+    this.#authenticate(request);
+    if (this.#services.isStopping()) {
+      throw new OneCliError("gateway-stopping", "The gateway is stopping.");
+    }
+    const authority = connectTarget(request.url ?? "");
+    const origin = { authority, agent: this.#username };
+    if (this.#services.mappingFor(authority) !== undefined) {
+      this.#heads.release(socket);
+      return { customConnectServer: handOffTo((client) => void this.#interceptor.accept(client, origin)) };
+    }
+    const startedAt = performance.now();
+    let target: Socket;
+    try {
+      this.#heads.release(socket);
+      target = await this.#services.upstream.tunnel(authority);
+    } catch (error) {
+      const refusal = toOneCliError(error);
+      this.tunnels.recordFailure(origin, refusal, startedAt);
+      throw refusal;
+    }
+    if (socket.destroyed) {
+      target.destroy();
+    }
+    return {
+      customConnectServer: handOffTo((client) => this.tunnels.join(client, target, origin, startedAt)),
+    };
+  }
+
+  override failRequest(request: IncomingMessage, error: Error & { statusCode?: number }): void {
+    // A status of proxy-chain's own is always about a target that it could not read.
+    const refusal =
+      error.statusCode === undefined
+        ? toOneCliError(error)
+        : new OneCliError("bad-request", "The target of CONNECT is no host:port.");
+    if (refusal.code === "internal") {
+      this.#logger.error("A CONNECT failed.", error.name);
+    }
+    const isChallenge = isOneCliError(refusal, "proxy-authentication-required");
+    closeWithError(request.socket, refusal, isChallenge ? challenge : undefined);
+  }
+
+  override onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const refusal = clientErrorOf(error);
+    if (refusal === undefined || this.#heads.isBusy(socket)) {
+      socket.destroy();
+    } else {
+      closeWithError(socket, refusal);
+    }
+  }
+
+  /** Whether a secret belongs to the host that a plain http request names: http's port stands for https's. */
+  #isMapped(authority: Authority): boolean {
+    const { mappingFor } = this.#services;
+    const secure = { ...authority, port: httpsPort };
+    return mappingFor(authority) !== undefined || (authority.port === 80 && mappingFor(secure) !== undefined);
+  }
+
+  #authenticate(request: IncomingMessage): void {
+    const [scheme = "", encoded = ""] = (request.headers["proxy-authorization"] ?? "").split(/ +/, 2);
+    const given = digest(Buffer.from(encoded, "base64"));
+    // Equal lengths and equal time, whatever is given.
+    const matches = timingSafeEqual(given, this.#credential);
+    if (scheme.toLowerCase() !== "basic" || !matches) {
+      throw new OneCliError(
+        "proxy-authentication-required",
+        "The proxy's user name or password is missing or wrong.",
+      );
+    }
+  }
+}
+
+function digest(data: string | Buffer): Buffer {
+  return createHash("sha256").update(data).digest();
+}
+
+function connectTarget(target: string): Authority {
+  try {
+    return parseAuthority(target);
+  } catch (error) {
+    throw asBadRequest(error, "The target of CONNECT");
+  }
+}
+
+/** Host and path of an absolute-form target; only plain http comes this way. */
+function plainTarget(target: string): { authority: Authority; path: string } {
+  if (/^https:\/\//i.test(target)) {
+    throw new OneCliError(
+      "bad-request",
+      "An https:// request reaches the gateway by CONNECT, not in absolute form.",
+    );
+  }
+  const absolute = /^http:\/\/([^/?#]*)(.*)$/is.exec(target);
+  if (absolute === null) {
+    throw new OneCliError(
+      "bad-request",
+      "This is a proxy: a request names its host, as http://host/path or by CONNECT.",
+    );
+  }
+  const [, named = "", rest = ""] = absolute;
+  try {
+    return { authority: parseAuthority(named, 80), path: rest.startsWith("/") ? rest : `/${rest}` };
+  } catch (error) {
+    throw asBadRequest(error, "The host of the request");
+  }
+}
+
+function asBadRequest(error: unknown, what: string): unknown {
+  return error instanceof HostnameError ? new OneCliError("bad-request", `${what} ${error.message}.`) : error;
+}

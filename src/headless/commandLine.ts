@@ -1,0 +1,198 @@
+import { parseArgs } from "node:util";
+import { UsageError } from "./config.ts";
+import { type Shell, shells } from "./shellCode.ts";
+
+export type TokenSource =
+  | { readonly kind: "environment" }
+  | { readonly kind: "fd"; readonly fd: number }
+  | { readonly kind: "file"; readonly file: string };
+
+export type Invocation =
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version" }
+  | { readonly kind: "serve"; readonly config: string; readonly token: TokenSource }
+  | {
+      readonly kind: "run";
+      readonly config: string;
+      readonly token: TokenSource;
+      readonly command: string;
+      readonly args: readonly string[];
+    }
+  | { readonly kind: "env"; readonly config: string | undefined; readonly shell: Shell };
+
+const help = {
+  program: `onecli-gateway: agents call real APIs with secrets that live in 1Password, and never hold one.
+
+Usage:
+  onecli-gateway run   --config FILE -- COMMAND [ARG...]   run one command through a gateway of its own
+  onecli-gateway serve --config FILE                       run a gateway until it is stopped
+  onecli-gateway env                                       print the variables that lead a shell to it
+
+  onecli-gateway COMMAND --help    more about a command
+  onecli-gateway --version
+
+The token of the 1Password Service Account comes from OP_SERVICE_ACCOUNT_TOKEN, --token-fd or --token-file.
+Exit status 2: wrong usage or configuration.
+`,
+  serve: `Usage: onecli-gateway serve --config FILE [--token-fd N | --token-file FILE]
+
+Listens on 127.0.0.1 and, when it does, prints one line of JSON:
+  {"proxy":"http://USER:PASSWORD@127.0.0.1:PORT","ca":"FILE","bundle":"FILE"}
+Everything else goes to stderr. SIGTERM or SIGINT stops it: requests in flight get 5 seconds, a second signal ends it
+at once.
+
+  --config FILE       JSON; only "mappings" is required, paths are relative to FILE:
+                      {
+                        "mappings": [
+                          {"hostname": "api.anthropic.com", "reference": "op://API Keys/Anthropic/credential"}
+                        ],
+                        "parentProxy": "http://127.0.0.1:3128",
+                        "extraCaCertificates": ["ca.pem"],
+                        "listen": {"port": 0},
+                        "dataDir": "state"
+                      }
+  --token-fd N        read the Service Account token from this file descriptor
+  --token-file FILE   read it from this file
+                      (otherwise: the variable OP_SERVICE_ACCOUNT_TOKEN; without a token, mapped hosts are refused)
+`,
+  run: `Usage: onecli-gateway run --config FILE [--token-fd N | --token-file FILE] -- COMMAND [ARG...]
+
+Starts a gateway, runs COMMAND with the variables that lead its tools through it, and ends with the command's exit
+status: its own, 128+n if signal n ended it, 127 if it was not found, 126 if it could not be executed. Input and output
+are the command's. It does not get the token.
+
+  --config FILE       as for serve
+  --token-fd N, --token-file FILE
+                      as for serve
+`,
+  env: `Usage: onecli-gateway env [--config FILE] [--shell sh|fish|powershell]
+
+Reads the JSON line that "serve" printed from stdin and prints the variables for a shell to evaluate:
+  sh          eval "$(printf '%s\\n' "$LINE" | onecli-gateway env --config FILE)"
+  fish        printf '%s\\n' $LINE | onecli-gateway env --config FILE --shell fish | source
+  powershell  $Line | onecli-gateway env --config FILE --shell powershell | Out-String | Invoke-Expression
+
+  --config FILE       the same file as for serve: adds the placeholders of the services that it maps
+  --shell SHELL       sh (default; bash, zsh, dash), fish or powershell
+`,
+} as const;
+
+const commonOptions = { help: { type: "boolean", short: "h" } } as const;
+const tokenOptions = { "token-fd": { type: "string" }, "token-file": { type: "string" } } as const;
+
+/** @throws UsageError */
+export function parseCommandLine(argv: readonly string[]): Invocation {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case "--help":
+    case "-h":
+    case "help":
+      return { kind: "help", text: help.program };
+    case "--version":
+      return { kind: "version" };
+    case "serve":
+      return parseServe(rest);
+    case "run":
+      return parseRun(rest);
+    case "env":
+      return parseEnv(rest);
+    case undefined:
+      throw usage("a command is missing: serve, run or env");
+    default:
+      throw usage(`there is no command ${JSON.stringify(command)}: it is serve, run or env`);
+  }
+}
+
+function parseServe(args: string[]): Invocation {
+  const { values, positionals } = parse(args, {
+    ...commonOptions,
+    ...tokenOptions,
+    config: { type: "string" },
+  });
+  if (values.help === true) {
+    return { kind: "help", text: help.serve };
+  }
+  refusePositionals(positionals, "serve");
+  return { kind: "serve", config: required(values.config), token: tokenSource(values) };
+}
+
+function parseRun(args: string[]): Invocation {
+  // Everything behind "--" is the command's, whatever it looks like.
+  const separator = args.indexOf("--");
+  const own = separator === -1 ? args : args.slice(0, separator);
+  const { values, positionals } = parse(own, {
+    ...commonOptions,
+    ...tokenOptions,
+    config: { type: "string" },
+  });
+  if (values.help === true) {
+    return { kind: "help", text: help.run };
+  }
+  refusePositionals(positionals, "run", " before --");
+  const [command, ...commandArgs] = separator === -1 ? [] : args.slice(separator + 1);
+  const config = required(values.config);
+  if (command === undefined || command === "") {
+    throw usage("run: the command is missing; write it behind --", "run");
+  }
+  return { kind: "run", config, token: tokenSource(values), command, args: commandArgs };
+}
+
+function parseEnv(args: string[]): Invocation {
+  const { values, positionals } = parse(args, {
+    ...commonOptions,
+    config: { type: "string" },
+    shell: { type: "string" },
+  });
+  if (values.help === true) {
+    return { kind: "help", text: help.env };
+  }
+  refusePositionals(positionals, "env");
+  const shell = shells.find((name) => name === (values.shell ?? "sh"));
+  if (shell === undefined) {
+    throw usage(`--shell takes one of ${shells.join(", ")}`, "env");
+  }
+  return { kind: "env", config: values.config, shell };
+}
+
+type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
+
+function parse<T extends Options>(args: string[], options: T) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true, strict: true });
+  } catch (error) {
+    // Node's message may go on with advice in further sentences.
+    const [message = ""] = (error as Error).message.split(/\. |\n/);
+    throw usage(message);
+  }
+}
+
+function refusePositionals([first]: readonly string[], command: string, where = ""): void {
+  if (first !== undefined) {
+    throw usage(`${command} takes no argument ${JSON.stringify(first)}${where}`, command);
+  }
+}
+
+function required(config: string | undefined): string {
+  if (config === undefined || config === "") {
+    throw usage("--config FILE is missing");
+  }
+  return config;
+}
+
+function tokenSource(values: { "token-fd"?: string; "token-file"?: string }): TokenSource {
+  const { "token-fd": fd, "token-file": file } = values;
+  if (fd !== undefined && file !== undefined) {
+    throw usage("--token-fd and --token-file exclude each other");
+  }
+  if (fd !== undefined) {
+    if (!/^\d{1,9}$/.test(fd)) {
+      throw usage("--token-fd takes the number of an open file descriptor");
+    }
+    return { kind: "fd", fd: Number(fd) };
+  }
+  return file === undefined ? { kind: "environment" } : { kind: "file", file };
+}
+
+function usage(message: string, command?: string): UsageError {
+  return new UsageError(`${message} (see onecli-gateway ${command === undefined ? "" : `${command} `}--help)`);
+}

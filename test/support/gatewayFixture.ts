@@ -1,0 +1,122 @@
+// A gateway as it is used: the real SDK against the local 1Password service, and local TLS servers that a parent proxy
+// leads the vendors' names to.
+import { type Mapping, type MappingInput, parseMappings } from "../../src/core/mapping.ts";
+import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
+import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
+import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
+import { OnePassword } from "../../src/secrets/onePassword.ts";
+import { parseServiceAccountToken } from "../../src/secrets/serviceAccountToken.ts";
+import { TestAuthority } from "./certificates.ts";
+import { LeadingProxy } from "./leadingProxy.ts";
+import { recordingLogger } from "./logger.ts";
+import { startOnePasswordService } from "./onePassword/service.ts";
+import { UpstreamServer } from "./upstreamServer.ts";
+import { openTls, type WireReader } from "./wire.ts";
+
+export const secrets = {
+  anthropic: "sk-ant-api03-test-ANTHROPIC-VALUE-4f1d",
+  openai: "sk-proj-test-OPENAI-VALUE-77aa",
+  github: "ghp_testGITHUBVALUE0123456789abcdefABCDEF",
+} as const;
+
+export const defaultMappings: readonly MappingInput[] = [
+  { hostname: "api.anthropic.com", reference: "op://API Keys/Anthropic/credential" },
+  { hostname: "api.openai.com", reference: "op://API Keys/OpenAI/api-key" },
+  { hostname: "api.github.com", reference: "op://Dev Tokens/GitHub/token" },
+];
+
+export function mappingsOf(inputs: readonly MappingInput[]): Mapping[] {
+  const { mappings, problems } = parseMappings(inputs);
+  if (problems.length > 0) {
+    throw new Error(problems[0]!.message);
+  }
+  return mappings;
+}
+
+export type Fixture = Awaited<ReturnType<typeof startFixture>>;
+
+type FixtureOptions = Partial<Omit<GatewayOptions, "mappings">> & {
+  readonly mappings?: readonly MappingInput[];
+  /** Names of the upstream's certificate beside the mapped ones. */
+  readonly names?: readonly string[];
+};
+
+export async function startFixture({
+  mappings = defaultMappings,
+  names = [],
+  ...options
+}: FixtureOptions = {}) {
+  const service = await startOnePasswordService({
+    vaults: [
+      {
+        title: "API Keys",
+        items: [
+          { title: "Anthropic", fields: [{ label: "credential", value: secrets.anthropic }] },
+          { title: "OpenAI", fields: [{ label: "api-key", value: secrets.openai }] },
+          {
+            title: "Odd values",
+            fields: [
+              { label: "empty", value: "" },
+              { label: "line break", value: "first\r\nX-Second: line" },
+              { label: "nul", value: "a\u0000b" },
+              { label: "tab", value: "a\tb" },
+              { label: "emoji", value: "key-🔑" },
+              { label: "latin", value: "clé-ÿ" },
+              { label: "blanks", value: " in the middle and around " },
+            ],
+          },
+        ],
+      },
+      {
+        title: "Dev Tokens",
+        items: [{ title: "GitHub", fields: [{ label: "token", value: secrets.github }] }],
+      },
+    ],
+  });
+  const upstreamAuthority = await TestAuthority.create("Upstream CA");
+  const hosts = mappings.map(({ hostname }) => hostname);
+  const upstream = await UpstreamServer.start(upstreamAuthority, [
+    ...hosts.map((host) => host.replace(/:\d+$/, "").toLowerCase()),
+    ...names,
+    "unmapped.example",
+    "127.0.0.1",
+  ]);
+  const parent = await LeadingProxy.start();
+  for (const host of [...hosts, ...names, "unmapped.example"]) {
+    parent.routes.set(/:\d+$/.test(host) ? host : `${host}:443`, upstream.port);
+  }
+  const logger = recordingLogger();
+  const pems = await createAuthority();
+  const gateway = await Gateway.start({
+    authority: pems,
+    trustedRoots: [upstreamAuthority.certificate],
+    parentProxy: parseParentProxy(parent.url),
+    logger,
+    ...options,
+    mappings: mappingsOf(mappings),
+  });
+  const account = new OnePassword({
+    token: parseServiceAccountToken(service.token),
+    integrationVersion: "0.0.0-test",
+  });
+  gateway.connect(account);
+  const { endpoint } = gateway;
+  return {
+    service,
+    upstreamAuthority,
+    upstream,
+    parent,
+    logger,
+    pems,
+    gateway,
+    account,
+    endpoint,
+    /** CONNECT and TLS to a mapped host, trusting the gateway's CA. */
+    open: (target: string): Promise<WireReader> => openTls(endpoint, target, { ca: pems.certificate }),
+    async stop() {
+      await gateway.stop();
+      account.dispose();
+      await Promise.all([upstream.close(), parent.close(), service.close()]);
+    },
+  };
+}

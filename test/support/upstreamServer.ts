@@ -1,0 +1,97 @@
+import { type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import { type AddressInfo, type Socket } from "node:net";
+import { type TestAuthority } from "./certificates.ts";
+
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly url: string;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+  readonly headers: IncomingMessage["headers"];
+  /** Fulfilled with the whole body; never if the client leaves before. */
+  readonly body: Promise<Buffer>;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A local TLS server that stands for a vendor's API: keeps what it received, answers as told. */
+export class UpstreamServer {
+  readonly received: ReceivedRequest[] = [];
+  /** TCP connections that it has seen. */
+  connections = 0;
+  handler: Handler = (_request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end('{"ok":true}');
+  };
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #waiting: ((request: ReceivedRequest) => void)[] = [];
+
+  private constructor(server: Server) {
+    this.#server = server;
+    server.on("connection", (socket: Socket) => {
+      this.connections++;
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      const body = new Promise<Buffer>((resolve) => {
+        const chunks: Buffer[] = [];
+        request.on("data", (chunk: Buffer) => chunks.push(chunk));
+        request.on("end", () => resolve(Buffer.concat(chunks)));
+      });
+      const received: ReceivedRequest = {
+        method: request.method ?? "",
+        url: request.url ?? "",
+        rawHeaders: request.rawHeaders,
+        headers: request.headers,
+        body,
+      };
+      this.received.push(received);
+      this.#waiting.shift()?.(received);
+      this.handler(request, response);
+    });
+  }
+
+  static async start(authority: TestAuthority, names: readonly string[]): Promise<UpstreamServer> {
+    const { key, cert } = await authority.issue({ names });
+    return UpstreamServer.startWith({ key, cert });
+  }
+
+  static async startWith(certificate: { key: string; cert: string }): Promise<UpstreamServer> {
+    const upstream = new UpstreamServer(createServer({ ...certificate, maxHeaderSize: 256 * 1024 }));
+    await new Promise<void>((resolve) => upstream.#server.listen(0, "127.0.0.1", resolve));
+    return upstream;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Fulfilled when the next request's head has arrived. */
+  next(): Promise<ReceivedRequest> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Forgets what was received and answers plainly again. */
+  reset(): void {
+    this.received.length = 0;
+    this.#waiting.length = 0;
+    this.handler = (_request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end('{"ok":true}');
+    };
+  }
+
+  dropConnections(): void {
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.dropConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

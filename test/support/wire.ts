@@ -1,0 +1,174 @@
+// An HTTP/1.1 client that sends exactly the bytes it is given and shows exactly those that come back.
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { type GatewayEndpoint } from "../../src/core/terminalEnvironment.ts";
+
+export interface WireAnswer {
+  readonly status: number;
+  readonly reason: string;
+  readonly rawHeaders: readonly string[];
+  /** Last value per name, names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export function basicAuthorization({ username, password }: GatewayEndpoint): string {
+  return `Proxy-Authorization: Basic ${Buffer.from(`${username}:${password}`).toString("base64")}\r\n`;
+}
+
+/** Reads answers from a socket one after the other. */
+export class WireReader {
+  readonly socket: Socket;
+  #buffer = Buffer.alloc(0);
+  #ended = false;
+  #failed: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("data", (chunk: Buffer) => {
+      this.#buffer = Buffer.concat([this.#buffer, chunk]);
+      this.#wake?.();
+    });
+    const finish = () => {
+      this.#ended = true;
+      this.#wake?.();
+    };
+    socket.on("end", finish);
+    socket.on("close", finish);
+    socket.on("error", (error) => {
+      this.#failed = error;
+      finish();
+    });
+  }
+
+  /** Bytes up to and with `end`. */
+  async until(end: string): Promise<string> {
+    for (;;) {
+      const index = this.#buffer.indexOf(end);
+      if (index !== -1) {
+        return this.#take(index + end.length).toString("latin1");
+      }
+      await this.#more(`before ${JSON.stringify(end)}`);
+    }
+  }
+
+  async bytes(count: number): Promise<Buffer> {
+    while (this.#buffer.length < count) {
+      await this.#more(`before ${count} bytes`);
+    }
+    return this.#take(count);
+  }
+
+  /** Everything until the other side ends. */
+  async rest(): Promise<string> {
+    while (!this.#ended) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return this.#take(this.#buffer.length).toString("latin1");
+  }
+
+  /** Fulfilled when the other side has ended or reset the connection. */
+  async closed(): Promise<void> {
+    while (!this.#ended) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  async head(): Promise<Omit<WireAnswer, "body">> {
+    const text = await this.until("\r\n\r\n");
+    const [statusLine = "", ...lines] = text.trimEnd().split("\r\n");
+    const [, status = "0", reason = ""] = /^HTTP\/1\.1 (\d{3}) ?(.*)$/.exec(statusLine) ?? [];
+    const rawHeaders = lines.flatMap((line) => {
+      const colon = line.indexOf(":");
+      return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    });
+    const headers: Record<string, string> = {};
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      headers[rawHeaders[index]!.toLowerCase()] = rawHeaders[index + 1]!;
+    }
+    return { status: Number(status), reason, rawHeaders, headers };
+  }
+
+  /** A whole answer; `bodiless` where none follows whatever the head says (HEAD, 304). */
+  async answer({ bodiless = false } = {}): Promise<WireAnswer> {
+    const head = await this.head();
+    return { ...head, body: bodiless ? "" : await this.#body(head.headers) };
+  }
+
+  async #body(headers: Readonly<Record<string, string>>): Promise<string> {
+    if (headers["transfer-encoding"] === "chunked") {
+      let body = "";
+      for (;;) {
+        const size = Number.parseInt(await this.until("\r\n"), 16);
+        if (size === 0) {
+          await this.until("\r\n");
+          return body;
+        }
+        body += (await this.bytes(size)).toString("latin1");
+        await this.until("\r\n");
+      }
+    }
+    const length = headers["content-length"];
+    return length === undefined ? await this.rest() : (await this.bytes(Number(length))).toString("latin1");
+  }
+
+  #take(count: number): Buffer {
+    const taken = this.#buffer.subarray(0, count);
+    this.#buffer = this.#buffer.subarray(count);
+    return taken;
+  }
+
+  async #more(what: string): Promise<void> {
+    if (this.#ended) {
+      const got = this.#buffer.toString("latin1");
+      throw new Error(`the connection ended ${what}; left over: ${JSON.stringify(got)}`, {
+        cause: this.#failed,
+      });
+    }
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+}
+
+/** A TCP connection to the gateway's listener. */
+export async function openConnection(endpoint: GatewayEndpoint): Promise<WireReader> {
+  const socket = connect({ port: endpoint.port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+  await once(socket, "connect");
+  return new WireReader(socket);
+}
+
+/** Sends a CONNECT and returns its answer with the connection. */
+export async function connectTo(
+  endpoint: GatewayEndpoint,
+  target: string,
+  headers = basicAuthorization(endpoint),
+): Promise<{ wire: WireReader; answer: Omit<WireAnswer, "body"> }> {
+  const wire = await openConnection(endpoint);
+  wire.socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${headers}\r\n`, "latin1");
+  return { wire, answer: await wire.head() };
+}
+
+/** CONNECT, then TLS that trusts `ca`: what agents do. */
+export async function openTls(
+  endpoint: GatewayEndpoint,
+  target: string,
+  { ca, servername }: { ca: string; servername?: string },
+): Promise<WireReader & { readonly socket: TLSSocket }> {
+  const { wire, answer } = await connectTo(endpoint, target);
+  if (answer.status !== 200) {
+    throw new Error(`CONNECT was answered ${answer.status}`);
+  }
+  wire.socket.removeAllListeners("data");
+  const host = target.slice(0, target.lastIndexOf(":"));
+  const socket = connectTls({
+    socket: wire.socket,
+    ca,
+    ...(/^[\d.]+$|^\[/.test(host)
+      ? { host: host.replace(/^\[|\]$/g, "") }
+      : { servername: servername ?? host.toLowerCase().replace(/\.$/, "") }),
+    ALPNProtocols: ["http/1.1"],
+  });
+  await once(socket, "secureConnect");
+  return new WireReader(socket) as WireReader & { readonly socket: TLSSocket };
+}
