@@ -9,7 +9,7 @@ await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });
 
 await build({
-  entryPoints: { gateway: "src/gateway/main.ts" },
+  entryPoints: { gateway: "src/main.ts" },
   outdir: dist,
   bundle: true,
   platform: "node",

@@ -14,12 +14,12 @@ export function hideContinueAnswers(socket: Socket): void {
   let atHead = false;
   let held: Buffer | undefined;
 
-  socket.write = ((...args: unknown[]) => {
+  socket.write = (...args: unknown[]) => {
     if (typeof args[0] === "string" && args[0].includes(" HTTP/1.1\r\n")) {
       atHead = true;
     }
     return write(...args);
-  });
+  };
 
   socket.read = (size?: number): Buffer | null => {
     let chunk = read(size);

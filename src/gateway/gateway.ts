@@ -6,7 +6,10 @@ import { type Mapping } from "../core/mapping.ts";
 import { type Clock, type Logger, type SecretProvider } from "../core/ports.ts";
 import { formatSecretReference, type SecretReference } from "../core/secretReference.ts";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
+import { OnePassword } from "../secrets/onePassword.ts";
 import { Resolver } from "../secrets/resolver.ts";
+import { parseServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { version } from "../shared/version.ts";
 import { Activity } from "./activity.ts";
 import { type AuthorityPems, CertificateAuthority } from "./certificateAuthority.ts";
 import { type HeadLimits } from "./connections.ts";
@@ -53,6 +56,7 @@ export class Gateway {
   readonly #resolver: Resolver;
   readonly #upstream: Upstream;
   readonly #state: GatewayState;
+  #account: (SecretProvider & { dispose?: () => void }) | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -106,12 +110,25 @@ export class Gateway {
   }
 
   /** From now on references are resolved here; values of an earlier source are forgotten. */
-  connect(provider: SecretProvider): void {
+  connect(provider: SecretProvider & { dispose?: () => void }): void {
+    this.#account?.dispose?.();
+    this.#account = provider;
     this.#resolver.connect(provider);
   }
 
   disconnect(): void {
+    this.#account?.dispose?.();
+    this.#account = undefined;
     this.#resolver.disconnect();
+  }
+
+  /**
+   * Reads the secret behind a reference, from the source and not from the cache, and drops it.
+   * @throws OneCliError as for a request.
+   */
+  async test(reference: SecretReference): Promise<void> {
+    this.#resolver.invalidate(reference);
+    await this.#resolver.resolve(reference);
   }
 
   /** Makes the next use of a reference, or of all, a fresh question to 1Password. */
@@ -155,8 +172,30 @@ export class Gateway {
     limit.abort();
     this.#interceptor.destroyAll();
     await this.#proxy.closeAll();
-    this.#resolver.disconnect();
+    this.disconnect();
     await this.#upstream.close();
+  }
+}
+
+/**
+ * Signs in with a pasted token and, if that and the listing of vaults succeed, resolves with it from now on.
+ * @throws OneCliError, and everything stays as it was.
+ */
+export async function connectAccount(
+  gateway: Gateway,
+  pastedToken: string,
+): Promise<{ account: string; vaults: number }> {
+  const account = new OnePassword({
+    token: parseServiceAccountToken(pastedToken),
+    integrationVersion: version,
+  });
+  try {
+    const verified = await account.verify();
+    gateway.connect(account);
+    return verified;
+  } catch (error) {
+    account.dispose();
+    throw error;
   }
 }
 

@@ -1,7 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type AuthorityPems, CertificateAuthority, createAuthority } from "../gateway/certificateAuthority.ts";
+import {
+  type AuthorityPems,
+  CertificateAuthority,
+  createAuthority,
+} from "../gateway/certificateAuthority.ts";
 import { UsageError } from "./config.ts";
 
 const certificateFile = "certificate.pem";
@@ -27,7 +31,9 @@ export async function openAuthority(dataDir: string): Promise<AuthorityPems> {
       throw error;
     }
     const { code = "" } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${dataDir}: the data folder cannot be used (${code === "" ? "unknown fault" : code})`);
+    throw new UsageError(
+      `${dataDir}: the data folder cannot be used (${code === "" ? "unknown fault" : code})`,
+    );
   }
 }
 
@@ -55,7 +61,9 @@ async function isUsable(pems: AuthorityPems, folder: string): Promise<boolean> {
     if (error instanceof Error && error.message.includes("expired")) {
       return false;
     }
-    throw new UsageError(`${folder}: the CA in this folder cannot be read; remove the folder to have a new one made`);
+    throw new UsageError(
+      `${folder}: the CA in this folder cannot be read; remove the folder to have a new one made`,
+    );
   }
 }
 

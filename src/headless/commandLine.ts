@@ -194,5 +194,7 @@ function tokenSource(values: { "token-fd"?: string; "token-file"?: string }): To
 }
 
 function usage(message: string, command?: string): UsageError {
-  return new UsageError(`${message} (see onecli-gateway ${command === undefined ? "" : `${command} `}--help)`);
+  return new UsageError(
+    `${message} (see onecli-gateway ${command === undefined ? "" : `${command} `}--help)`,
+  );
 }

@@ -130,5 +130,8 @@ function defaultDataDir(environment: Environment): string {
     win32: environment["LOCALAPPDATA"] ?? join(home, "AppData", "Local"),
     darwin: join(home, "Library", "Application Support"),
   }[process.platform as "win32" | "darwin"] as string | undefined;
-  return join(stateFolder ?? environment["XDG_STATE_HOME"] ?? join(home, ".local", "state"), "onecli-gateway");
+  return join(
+    stateFolder ?? environment["XDG_STATE_HOME"] ?? join(home, ".local", "state"),
+    "onecli-gateway",
+  );
 }

@@ -27,7 +27,12 @@ export interface Resolution {
 }
 
 type Entry =
-  | { readonly kind: "value"; readonly value: SecretValue; readonly readAt: number; readonly cancel: () => void }
+  | {
+      readonly kind: "value";
+      readonly value: SecretValue;
+      readonly readAt: number;
+      readonly cancel: () => void;
+    }
   | { readonly kind: "refused"; readonly error: OneCliError; readonly cancel: () => void };
 
 /** One question to the source. It is current, and its answer kept, while it is the one in the table. */

@@ -1,0 +1,74 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
+import { type Logger } from "../core/ports.ts";
+import { terminalEnvironment } from "../core/terminalEnvironment.ts";
+import { type Invocation } from "./commandLine.ts";
+import { readConfig } from "./config.ts";
+import { startGateway } from "./start.ts";
+import { readToken } from "./token.ts";
+
+const forwardedSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+const notFoundStatus = 127;
+const notExecutableStatus = 126;
+
+/** Runs a command through a gateway of its own and returns the command's exit status. */
+export async function run(
+  invocation: Extract<Invocation, { kind: "run" }>,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const token = readToken(invocation.token, environment);
+  const config = await readConfig(invocation.config, environment);
+  const { gateway, files } = await startGateway(config, token, environment, silentLogger);
+  try {
+    const { set, unset } = terminalEnvironment(gateway.endpoint, files, config.mappings, environment);
+    const childEnvironment = { ...environment };
+    for (const name of unset) {
+      Reflect.deleteProperty(childEnvironment, name);
+    }
+    Object.assign(childEnvironment, set);
+    return await execute(invocation.command, invocation.args, childEnvironment);
+  } finally {
+    await gateway.stop();
+  }
+}
+
+/** Waits for the command itself, not for its streams: what it left running in the background may hold those. */
+function execute(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(command, args, { stdio: "inherit", env });
+  const stopForwarding = forwardSignals(child);
+  return new Promise<number>((resolve) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      const missing = error.code === "ENOENT";
+      const reason = missing ? "not found" : `not executable (${error.code ?? "unknown fault"})`;
+      process.stderr.write(`onecli-gateway: ${command}: ${reason}\n`);
+      resolve(missing ? notFoundStatus : notExecutableStatus);
+    });
+    child.once("exit", (code, signal) => {
+      resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
+    });
+  }).finally(stopForwarding);
+}
+
+function forwardSignals(child: ChildProcess): () => void {
+  const listeners = forwardedSignals.map((signal) => {
+    const listener = () => {
+      // Ctrl-C at a terminal reaches every process of the foreground group; twice would be one too many.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) {
+        child.kill(signal);
+      }
+    };
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  });
+  return () => listeners.forEach((remove) => remove());
+}
+
+/** The terminal is the command's: what goes wrong on the way shows in the answers that it gets. */
+const silentLogger: Logger = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

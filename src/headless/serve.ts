@@ -1,0 +1,50 @@
+import { constants } from "node:os";
+import { type Logger } from "../core/ports.ts";
+import { proxyUrl } from "../core/terminalEnvironment.ts";
+import { type Invocation } from "./commandLine.ts";
+import { readConfig } from "./config.ts";
+import { startGateway } from "./start.ts";
+import { readToken } from "./token.ts";
+
+const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** Runs a gateway until a signal ends it. */
+export async function serve(
+  { config: file, token: source }: Extract<Invocation, { kind: "serve" }>,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  // Listened to from the start: a signal that comes while the gateway is being built stops it as well.
+  const stopped = new Promise<void>((resolve) => {
+    let stopping = false;
+    for (const signal of stopSignals) {
+      process.on(signal, () => {
+        if (stopping) {
+          process.exit(128 + constants.signals[signal]);
+        }
+        stopping = true;
+        resolve();
+      });
+    }
+  });
+  const token = readToken(source, environment);
+  const config = await readConfig(file, environment);
+  const { gateway, files } = await startGateway(config, token, environment, stderrLogger());
+  const { endpoint } = gateway;
+  process.stdout.write(
+    `${JSON.stringify({ proxy: proxyUrl(endpoint), ca: files.ca, bundle: files.bundle })}\n`,
+  );
+  // Signal listeners do not keep the process alive; the gateway's listener does, until it is stopped.
+  await stopped;
+  await gateway.stop();
+  return 0;
+}
+
+function stderrLogger(): Logger {
+  const log =
+    (level: string) =>
+    (message: string, ...details: unknown[]) => {
+      process.stderr.write(`${[level, message, ...details.map(String)].join(" ")}\n`);
+    };
+  const nothing = () => undefined;
+  return { trace: nothing, debug: nothing, info: log("info"), warn: log("warn"), error: log("error") };
+}

@@ -1,0 +1,50 @@
+import { type Logger } from "../core/ports.ts";
+import { type TrustFiles } from "../core/terminalEnvironment.ts";
+import { Gateway } from "../gateway/gateway.ts";
+import { machineRoots, writeTrustFiles } from "../gateway/trustBundle.ts";
+import { OnePassword } from "../secrets/onePassword.ts";
+import { type ServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { openAuthority } from "./authorityFolder.ts";
+import { type Config, UsageError } from "./config.ts";
+import { version } from "../shared/version.ts";
+
+/** Starts a gateway as a configuration says. @throws UsageError where the port or the data folder cannot be had. */
+export async function startGateway(
+  config: Config,
+  token: ServiceAccountToken | undefined,
+  environment: NodeJS.ProcessEnv,
+  logger: Logger,
+): Promise<{ gateway: Gateway; files: TrustFiles }> {
+  const authority = await openAuthority(config.dataDir);
+  const roots = machineRoots();
+  const extra = config.extraCaCertificates;
+  const [files, gateway] = await Promise.all([
+    writeTrustFiles(config.dataDir, { authority: authority.certificate, extra, roots, environment }, logger),
+    Gateway.start({
+      mappings: config.mappings,
+      authority,
+      trustedRoots: [...roots, ...extra],
+      parentProxy: config.parentProxy,
+      port: config.port,
+      logger,
+    }).catch((error: unknown) => {
+      throw portInUse(error, config) ?? error;
+    }),
+  ]);
+  if (token !== undefined) {
+    logger.info(`1Password: ${token.account}`);
+    gateway.connect(new OnePassword({ token, integrationVersion: version }));
+  }
+  return { gateway, files };
+}
+
+function portInUse(error: unknown, { file, port }: Config): UsageError | undefined {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new UsageError(`${file}: listen.port: port ${port} is in use`);
+    case "EACCES":
+      return new UsageError(`${file}: listen.port: port ${port} is not allowed for this user`);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+import { closeSync, readFileSync } from "node:fs";
+import { isOneCliError } from "../core/errors.ts";
+import { tokenVariable } from "../core/terminalEnvironment.ts";
+import { parseServiceAccountToken, type ServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { type TokenSource } from "./commandLine.ts";
+import { UsageError } from "./config.ts";
+
+/** A token is about a thousand characters; what is far longer is another file. */
+const maxLength = 64 * 1024;
+
+/**
+ * The token of the Service Account, or undefined where none is given. The environment and the descriptor are cleared
+ * of it, so that no child inherits it.
+ * @throws UsageError with a line that says "token" and shows none of it.
+ */
+export function readToken(
+  source: TokenSource,
+  environment: NodeJS.ProcessEnv,
+): ServiceAccountToken | undefined {
+  const inherited = environment[tokenVariable];
+  Reflect.deleteProperty(environment, tokenVariable);
+  Reflect.deleteProperty(process.env, tokenVariable);
+  const text = source.kind === "environment" ? inherited : readSource(source);
+  if (text === undefined || (source.kind === "environment" && text.trim() === "")) {
+    return undefined;
+  }
+  try {
+    return parseServiceAccountToken(text);
+  } catch (error) {
+    if (isOneCliError(error)) {
+      throw new UsageError(`token (from ${describe(source)}): ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+function readSource(source: Exclude<TokenSource, { kind: "environment" }>): string {
+  try {
+    const text = readFileSync(source.kind === "fd" ? source.fd : source.file, "utf8");
+    if (source.kind === "fd") {
+      closeSync(source.fd);
+    }
+    return text.slice(0, maxLength);
+  } catch (error) {
+    const { code = "unknown fault" } = error as NodeJS.ErrnoException;
+    throw new UsageError(`token: ${describe(source)} cannot be read (${code})`);
+  }
+}
+
+function describe(source: TokenSource): string {
+  switch (source.kind) {
+    case "environment":
+      return tokenVariable;
+    case "fd":
+      return `file descriptor ${source.fd}`;
+    case "file":
+      return source.file;
+  }
+}

@@ -1,0 +1,18 @@
+// dist/gateway.js: the gateway thread where it is loaded as a worker, the program onecli-gateway otherwise.
+import { isMainThread, parentPort } from "node:worker_threads";
+import { serveHost } from "./gateway/worker.ts";
+import { program } from "./headless/program.ts";
+
+const environment = { ...process.env };
+// The SDK's fetch would go by it: nothing turns certificate checks off in this process.
+delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+
+if (isMainThread || parentPort === null) {
+  void program(process.argv.slice(2), environment).then((status) => {
+    process.exitCode = status;
+    // An idle connection of the SDK's may linger for some seconds; there is nothing left to wait for.
+    setTimeout(() => process.exit(), 500).unref();
+  });
+} else {
+  serveHost(parentPort);
+}

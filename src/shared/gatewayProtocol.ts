@@ -1,0 +1,80 @@
+// What the extension host and the gateway thread say to each other. Both sides parse what they get.
+import { z } from "zod";
+import { errorCodes } from "../core/errors.ts";
+import { mappingSchema } from "../core/mapping.ts";
+
+const endpoint = z.strictObject({ port: z.int(), username: z.string(), password: z.string() });
+
+export const startOptions = z.strictObject({
+  mappings: z.array(mappingSchema),
+  /** The CA, PEM; without it the thread makes one and hands it out in `listening`, for its keeper to store. */
+  authority: z.strictObject({ certificate: z.string(), privateKey: z.string() }).optional(),
+  /** Folder for the trust files. */
+  dataDir: z.string(),
+  parentProxy: z.string().optional(),
+  /** PEM. */
+  extraCaCertificates: z.array(z.string()),
+  port: z.int().min(0).max(65_535),
+  /** Of an earlier run, so that its terminals go on working. */
+  password: z.string().min(32).optional(),
+});
+
+const requestId = z.int().positive();
+
+/** From the host. Those with an `id` are answered by one `done` or `failed`. */
+export const toGateway = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("start"), id: requestId, options: startOptions }),
+  z.strictObject({ type: z.literal("setMappings"), id: requestId, mappings: z.array(mappingSchema) }),
+  /** Signs in and lists vaults; the account is used from then on, and kept as it was if that fails. */
+  z.strictObject({ type: z.literal("connect"), id: requestId, token: z.string() }),
+  z.strictObject({ type: z.literal("disconnect") }),
+  z.strictObject({ type: z.literal("invalidate"), reference: z.string().optional() }),
+  /** Reads the secret behind a reference and drops it. */
+  z.strictObject({ type: z.literal("test"), id: requestId, reference: z.string() }),
+  z.strictObject({ type: z.literal("ping"), id: requestId }),
+  z.strictObject({ type: z.literal("stop"), id: requestId }),
+]);
+
+const activityRecord = z.strictObject({
+  id: z.int(),
+  at: z.number(),
+  kind: z.enum(["request", "tunnel"]),
+  agent: z.string(),
+  method: z.string(),
+  host: z.string(),
+  path: z.string(),
+  status: z.int(),
+  error: z.enum(errorCodes).optional(),
+  mapping: z.string().optional(),
+  cacheHit: z.boolean().optional(),
+  headMs: z.number(),
+  totalMs: z.number(),
+  bytesUp: z.number(),
+  bytesDown: z.number(),
+});
+
+export const startResult = z.strictObject({
+  endpoint,
+  files: z.strictObject({ ca: z.string(), bundle: z.string(), additions: z.string() }),
+  authority: z.strictObject({ certificate: z.string(), privateKey: z.string() }),
+});
+
+export const connectResult = z.strictObject({ account: z.string(), vaults: z.int() });
+
+/** From the gateway thread. `result` is of the shape that belongs to the request. */
+export const fromGateway = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("done"), id: requestId, result: z.unknown() }),
+  z.strictObject({ type: z.literal("failed"), id: requestId, code: z.enum(errorCodes), message: z.string() }),
+  z.strictObject({ type: z.literal("activity"), records: z.array(activityRecord) }),
+  z.strictObject({
+    type: z.literal("log"),
+    level: z.enum(["trace", "debug", "info", "warn", "error"]),
+    message: z.string(),
+  }),
+]);
+
+export type ToGateway = z.infer<typeof toGateway>;
+export type FromGateway = z.infer<typeof fromGateway>;
+export type StartOptions = z.infer<typeof startOptions>;
+export type StartResult = z.infer<typeof startResult>;
+export type ConnectResult = z.infer<typeof connectResult>;
