@@ -4,6 +4,15 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 22 || (major === 22 && minor < 15)) {
+  console.error(
+    `Node ${process.versions.node} is too old. npm ci brings a Node for Linux and Windows (run this by npm);` +
+      " elsewhere install Node 22.15 or newer.",
+  );
+  process.exit(1);
+}
+
 const dist = "dist";
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });

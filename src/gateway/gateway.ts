@@ -9,6 +9,7 @@ import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
 import { OnePassword } from "../secrets/onePassword.ts";
 import { Resolver } from "../secrets/resolver.ts";
 import { parseServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { systemClock } from "../secrets/systemClock.ts";
 import { version } from "../shared/version.ts";
 import { Activity } from "./activity.ts";
 import { type AuthorityPems, CertificateAuthority } from "./certificateAuthority.ts";
@@ -39,14 +40,6 @@ export interface GatewayOptions {
   /** Milliseconds; the defaults are those of the gateway's contract. */
   readonly limits?: Partial<HeadLimits> & { readonly connect?: number };
 }
-
-const systemClock: Clock = {
-  now: () => performance.now(),
-  after: (milliseconds, callback) => {
-    const timer = setTimeout(callback, milliseconds).unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 export class Gateway {
   readonly activity: Activity;

@@ -7,7 +7,7 @@ import { LRUCache } from "lru-cache";
 import { type Dispatcher, Pool } from "undici";
 import { isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority, formatAuthority } from "../core/hostname.ts";
-import { hideContinueAnswers } from "./continueFilter.ts";
+import { hideInterimAnswers } from "./interimAnswers.ts";
 import { dial, type ParentProxy } from "./parentProxy.ts";
 
 /** Milliseconds for connecting and the TLS handshake together. */
@@ -92,7 +92,7 @@ export class Upstream {
           const opened = scheme === "https" ? this.#connectTls(hop) : this.#connectPlainly(hop);
           opened.then(
             (socket) => {
-              hideContinueAnswers(socket);
+              hideInterimAnswers(socket);
               callback(null, socket);
             },
             (error: unknown) => callback(error as Error, null),

@@ -7,6 +7,7 @@ import type { SecretReference } from "../core/secretReference.ts";
 import { SecretValue } from "../core/secretValue.ts";
 import { classifyOnePasswordError, classifyReferenceFailure, vaultNotFound } from "./onePasswordErrors.ts";
 import type { ServiceAccountToken } from "./serviceAccountToken.ts";
+import { systemClock } from "./systemClock.ts";
 
 type Sdk = Pick<typeof OnePasswordSdk, "createClient">;
 
@@ -49,14 +50,6 @@ interface ItemIds {
   readonly item: string;
   readonly learntAt: number;
 }
-
-const systemClock: Clock = {
-  now: () => performance.now(),
-  after: (milliseconds, callback) => {
-    const timer = setTimeout(callback, milliseconds).unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 const idPattern = /^[a-z2-7]{26}$/;
 

@@ -1,7 +1,9 @@
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { type AddressInfo, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { type TestAuthority } from "./certificates.ts";
+import { WireReader } from "./wire.ts";
 
 export interface ReceivedRequest {
   readonly method: string;
@@ -60,7 +62,10 @@ export class UpstreamServer {
   }
 
   static async startWith(certificate: { key: string; cert: string }): Promise<UpstreamServer> {
-    const upstream = new UpstreamServer(createServer({ ...certificate, maxHeaderSize: 256 * 1024 }));
+    const server = createServer({ ...certificate, maxHeaderSize: 256 * 1024 });
+    // No number of header fields is too much for a test.
+    server.maxHeadersCount = 0;
+    const upstream = new UpstreamServer(server);
     await new Promise<void>((resolve) => upstream.#server.listen(0, "127.0.0.1", resolve));
     return upstream;
   }
@@ -92,6 +97,57 @@ export class UpstreamServer {
 
   async close(): Promise<void> {
     this.dropConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+/** A TLS server that sends exactly the bytes a test writes: for what Node's own server would not say. */
+export class RawUpstream {
+  /** TLS connections that it has seen. */
+  connections = 0;
+  readonly #server: TlsServer;
+  readonly #sockets = new Set<Socket>();
+  readonly #arrived: WireReader[] = [];
+  readonly #waiting: ((connection: WireReader) => void)[] = [];
+
+  private constructor(server: TlsServer) {
+    this.#server = server;
+    server.on("secureConnection", (socket) => {
+      this.connections++;
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      const connection = new WireReader(socket);
+      const waiting = this.#waiting.shift();
+      if (waiting === undefined) {
+        this.#arrived.push(connection);
+      } else {
+        waiting(connection);
+      }
+    });
+  }
+
+  static async start(authority: TestAuthority, names: readonly string[]): Promise<RawUpstream> {
+    const raw = new RawUpstream(createTlsServer({ ...(await authority.issue({ names })), allowHalfOpen: true }));
+    await new Promise<void>((resolve) => raw.#server.listen(0, "127.0.0.1", resolve));
+    return raw;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** The next connection, in the order in which they come. */
+  next(): Promise<WireReader> {
+    const arrived = this.#arrived.shift();
+    return arrived === undefined
+      ? new Promise((resolve) => this.#waiting.push(resolve))
+      : Promise.resolve(arrived);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }

@@ -1,7 +1,9 @@
 // An HTTP/1.1 client that sends exactly the bytes it is given and shows exactly those that come back.
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { type ErrorCode } from "../../src/core/errors.ts";
 import { type GatewayEndpoint } from "../../src/core/terminalEnvironment.ts";
 
 export interface WireAnswer {
@@ -11,6 +13,36 @@ export interface WireAnswer {
   /** Last value per name, names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+}
+
+/** The bytes of a request's head; `fields` are whole lines without their end. */
+export function requestHead(line: string, ...fields: readonly string[]): string {
+  return [`${line} HTTP/1.1`, ...fields, "", ""].join("\r\n");
+}
+
+const retryable: readonly ErrorCode[] = [
+  "onepassword-rate-limited",
+  "onepassword-unreachable",
+  "upstream-unreachable",
+  "upstream-timeout",
+  "gateway-stopping",
+];
+
+/** Holds an answer against the form that every refusal of the gateway has; returns the message of its body. */
+export function assertRefusal(answer: WireAnswer, status: number, code: ErrorCode): string {
+  assert.deepEqual([answer.status, answer.headers["x-onecli-error"]], [status, code], answer.body);
+  assert.equal(answer.headers["content-type"], "application/json");
+  assert.equal(answer.headers["x-should-retry"], String(retryable.includes(code)));
+  if (status === 503) {
+    assert.match(answer.headers["retry-after"] ?? "", /^[1-9]\d*$/);
+  }
+  const { error } = JSON.parse(answer.body) as {
+    error: { type: string; code: string; message: string; hint: string; docs: string };
+  };
+  assert.deepEqual([error.type, error.code], ["onecli_error", code]);
+  assert.ok(error.message.includes(code) && error.message.includes(error.hint));
+  assert.ok(error.docs.endsWith(`#${code}`));
+  return error.message;
 }
 
 export function basicAuthorization({ username, password }: GatewayEndpoint): string {
@@ -41,6 +73,11 @@ export class WireReader {
       this.#failed = error;
       finish();
     });
+  }
+
+  /** Writes text as Latin-1: one character, one byte. */
+  send(text: string): void {
+    this.socket.write(text, "latin1");
   }
 
   /** Bytes up to and with `end`. */

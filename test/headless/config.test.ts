@@ -1,0 +1,321 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { type AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { type HeadlessWorld, startHeadlessWorld } from "../support/headlessWorld.ts";
+import { killPrograms, type Outcome, runProgram, startProgram } from "../support/program.ts";
+
+const reference = "op://API Keys/OpenAI/api-key";
+
+describe("onecli-gateway: configuration and usage", () => {
+  let world: HeadlessWorld;
+
+  before(async () => {
+    world = await startHeadlessWorld();
+  });
+
+  after(() => world.stop());
+
+  afterEach(killPrograms);
+
+  /** Contract 21: one line that names the file and what is wrong; nothing on stdout; nothing was made. */
+  async function refuses(file: string, named: RegExp, env = world.env()): Promise<Outcome> {
+    const outcome = await runProgram(["serve", "--config", file], { env });
+    assert.equal(outcome.stdout, "");
+    assert.match(outcome.stderr, /^onecli-gateway: [^\n]+\n$/, "one line");
+    assert.ok(outcome.stderr.includes(file), `names the file: ${outcome.stderr}`);
+    assert.match(outcome.stderr, named);
+    assert.doesNotMatch(outcome.stderr, /\bat .*:\d+:\d+/, "no stack");
+    assert.equal(outcome.status, 2);
+    return outcome;
+  }
+
+  const wrongShapes: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
+    ["an unknown key", { mapings: [] }, /unknown key "mapings"/],
+    ["an unknown key in listen", { listen: { port: 0, host: "0.0.0.0" } }, /listen: unknown key "host"/],
+    [
+      "an unknown key in a mapping",
+      { mappings: [{ hostname: "a.example", reference, header: "x" }] },
+      /mappings\.0: unknown key "header"/,
+    ],
+    ["no mappings", { mappings: undefined }, /mappings: /],
+    ["mappings that are no list", { mappings: {} }, /mappings: /],
+    ["a mapping that is no object", { mappings: ["a.example"] }, /mappings\.0: /],
+    ["a mapping without a hostname", { mappings: [{ reference }] }, /mappings\.0: hostname: /],
+    ["a mapping without a reference", { mappings: [{ hostname: "a.example" }] }, /mappings\.0: reference: /],
+    ["a hostname that is no text", { mappings: [{ hostname: 7, reference }] }, /mappings\.0: hostname: /],
+    [
+      "enabled that is neither true nor false",
+      { mappings: [{ hostname: "a.example", reference, enabled: "no" }] },
+      /mappings\.0: enabled: /,
+    ],
+    ["a port above 65535", { listen: { port: 65_536 } }, /listen\.port: /],
+    ["a port below 0", { listen: { port: -1 } }, /listen\.port: /],
+    ["a port that is no whole number", { listen: { port: 80.5 } }, /listen\.port: /],
+    ["a port that is a text", { listen: { port: "8080" } }, /listen\.port: /],
+    ["an empty dataDir", { dataDir: "" }, /dataDir: /],
+    ["a dataDir that is no text", { dataDir: true }, /dataDir: /],
+    ["extraCaCertificates that are no list", { extraCaCertificates: "ca.pem" }, /extraCaCertificates: /],
+    ["a parentProxy that is no text", { parentProxy: null }, /parentProxy: /],
+  ];
+  for (const [what, changes, named] of wrongShapes) {
+    it(`refuses ${what} by name (contract 21)`, async () => {
+      await refuses(await world.config(changes), named);
+    });
+  }
+
+  const duplicates: readonly (readonly [string, string])[] = [
+    ["API.OpenAI.com.", "api.openai.com"],
+    ["api.openai.com:443", "api.openai.com"],
+    ["*.EXAMPLE.com", "*.example.com."],
+    ["bücher.example", "xn--bcher-kva.example"],
+    ["127.1", "127.0.0.1"],
+    ["[::1]", "[0:0::1]"],
+  ];
+  for (const [first, second] of duplicates) {
+    it(`takes ${first} and ${second} for the same host (contract 21)`, async () => {
+      const hosts = [first, second].map((hostname) => ({ hostname, reference }));
+      await refuses(await world.config({ mappings: hosts }), /mappings\.1: hostname: ".+" is mapped twice/);
+    });
+  }
+
+  const refusedHosts = [
+    "",
+    " ",
+    "https://api.openai.com",
+    "api.openai.com/v1",
+    "api.openai.com?x",
+    "api.openai.com#x",
+    "user@api.openai.com",
+    "user:password@api.openai.com",
+    "api openai.com",
+    " api.openai.com",
+    "api.openai.com\t",
+    "api.openai.com\n",
+    "*",
+    "*.",
+    "*.com",
+    "*.co.uk",
+    "*.github.io",
+    "*.localhost",
+    "*.127.0.0.1",
+    "*.*.example.com",
+    "api.*.example.com",
+    "*api.example.com",
+    "**.example.com",
+    "api..example.com",
+    ".example.com",
+    "example.com..",
+    "api.example.com:0",
+    "api.example.com:65536",
+    "api.example.com:https",
+    "api.example.com:",
+    "[::1",
+    `${"a".repeat(64)}.example.com`,
+  ];
+  for (const hostname of refusedHosts) {
+    it(`refuses the host ${JSON.stringify(hostname)} at the start (contract 34)`, async () => {
+      const { stderr } = await refuses(
+        await world.config({ mappings: [{ hostname, reference }] }),
+        /mappings\.0: hostname: /,
+      );
+      assert.ok(stderr.includes(JSON.stringify(hostname)), `names the host: ${stderr}`);
+    });
+  }
+
+  const refusedReferences = [
+    "",
+    "API Keys/OpenAI/api-key",
+    "op://",
+    "op://API Keys/OpenAI",
+    "op://API Keys//api-key",
+    "op://API Keys/OpenAI/",
+    "op://API Keys/OpenAI/section/api-key/more",
+    "op://API Keys/OpenAI/ /api-key",
+    "op://API Keys/OpenAI/one-time?attribute=password",
+    "op://API Keys/OpenAI/one-time?attribute=",
+    "op://API Keys/OpenAI/one-time?otp",
+    "op://API Keys/OpenAI/one-time?attribute=otp&x=1",
+  ];
+  for (const text of refusedReferences) {
+    it(`refuses the reference ${JSON.stringify(text)} (contract 33)`, async () => {
+      const file = await world.config({ mappings: [{ hostname: "a.example", reference: text }] });
+      await refuses(file, /mappings\.0: reference: /);
+    });
+  }
+
+  it("takes references of three and four parts, one-time codes, odd hosts and a BOM (contract 33, 34)", async () => {
+    const file = join(await world.newFolder(), "config.json");
+    const entries = [
+      ["localhost", reference],
+      ["intranet:8443", "op://Vault/Item/Section/field"],
+      ["*.example.co.uk", "op://Vault/Item/one-time?attribute=otp"],
+      ["[2001:db8::1]", "op://Vault/Item/one-time?attribute=totp"],
+      ["10.0.0.7:8080", reference],
+      ["bücher.example.", reference],
+      ["under_score.example", reference],
+    ].map(([hostname, text]) => ({ hostname, reference: text }));
+    await writeFile(file, `\uFEFF${JSON.stringify({ mappings: entries, dataDir: "state" })}`);
+    const program = startProgram(["serve", "--config", file], { env: world.env() });
+    await program.serving();
+    program.kill("SIGTERM");
+    assert.equal((await program.ended).status, 0);
+  });
+
+  it("says where a file is no JSON (contract 21)", async () => {
+    const file = join(await world.newFolder(), "config.json");
+    for (const text of ['{\n  "mappings": [],\n}', "", "{'mappings': []}", "[", '{"mappings": [\n']) {
+      await writeFile(file, text);
+      await refuses(file, /not valid JSON/);
+    }
+    for (const text of ["[]", "null", '"mappings"']) {
+      await writeFile(file, text);
+      await refuses(file, /expected object/);
+    }
+  });
+
+  it("says that the file is not there, or no file (contract 21)", async () => {
+    const folder = await world.newFolder();
+    await refuses(join(folder, "missing.json"), /does not exist/);
+    await refuses(folder, /cannot be read/);
+  });
+
+  it("names an extra CA that is missing, no PEM, or broken (contract 21)", async () => {
+    const file = await world.config({ extraCaCertificates: ["upstream-ca.pem", "extra.pem"] });
+    const extra = join(dirname(file), "extra.pem");
+    await refuses(file, /extraCaCertificates\.1: extra\.pem cannot be read/);
+    await writeFile(extra, "not a certificate\n");
+    await refuses(file, /extraCaCertificates\.1: extra\.pem holds no certificate/);
+    await writeFile(extra, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    await refuses(file, /extraCaCertificates\.1: extra\.pem holds a certificate that cannot be read/);
+  });
+
+  const password = "S3CR3T-of-the-proxy";
+  const refusedProxies = [
+    `ftp://user:${password}@proxy.example:3128`,
+    `https+unix://user:${password}@proxy.example`,
+    `http://user:${password}@proxy.example:99999`,
+    `http://user:${password}@proxy.example:3128/path`,
+    `http://user:${password}@proxy.example:3128?query`,
+    `http://user:${password}%ZZ@proxy.example:3128`,
+    `http://user:${password}@`,
+    "",
+  ];
+  for (const url of refusedProxies) {
+    it(`refuses the parent proxy ${JSON.stringify(url)} without its password (contract 21, 23)`, async () => {
+      const configured = await refuses(await world.config({ parentProxy: url }), /parentProxy/);
+      assert.ok(!configured.stderr.includes(password));
+      if (url !== "") {
+        const file = await world.config({ parentProxy: undefined });
+        const inherited = await refuses(file, /HTTPS_PROXY/, world.env({ HTTPS_PROXY: url }));
+        assert.ok(!inherited.stderr.includes(password));
+      }
+    });
+  }
+
+  it("says that the port is in use (contract 21)", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    try {
+      const file = await world.config({ listen: { port } });
+      await refuses(file, new RegExp(`listen\\.port: port ${port} is in use`));
+    } finally {
+      server.close();
+    }
+  });
+
+  it("says that the dataDir is a file, or below one (contract 21)", async () => {
+    const file = await world.config({ dataDir: "config.json" });
+    await refuses(file, /dataDir: .*config\.json cannot be used/);
+    await refuses(await world.config({ dataDir: "config.json/state" }), /dataDir: .* cannot be used/);
+  });
+
+  it("says that the dataDir cannot be written (contract 21)", async function () {
+    if (process.getuid?.() === 0) {
+      this.skip();
+    }
+    const file = await world.config();
+    const dataDir = join(dirname(file), "state");
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o500);
+    await refuses(file, /dataDir: .* cannot be used \(EACCES\)/);
+  });
+
+  it("says that the trust files cannot be written, before anything listens (contract 21)", async () => {
+    const file = await world.config();
+    const first = startProgram(["serve", "--config", file], { env: world.env() });
+    const { ca } = await first.serving();
+    first.kill("SIGTERM");
+    await first.ended;
+    const { rm } = await import("node:fs/promises");
+    await rm(ca);
+    await mkdir(join(ca, "in the way"), { recursive: true });
+    await refuses(file, /dataDir: .* cannot be used/);
+  });
+
+  it("makes no data folder when the configuration is refused (contract 21)", async () => {
+    const file = await world.config({ mappings: [{ hostname: "*", reference }] });
+    await refuses(file, /mappings\.0/);
+    assert.deepEqual((await readdir(dirname(file))).sort(), ["config.json", "upstream-ca.pem"]);
+  });
+
+  it("keeps its state in the user's state folder when the config names none (contract 22)", async () => {
+    const file = await world.config({ dataDir: undefined });
+    for (const [env, folder] of [
+      [{ XDG_STATE_HOME: join(world.folder, "xdg") }, join(world.folder, "xdg", "onecli-gateway")],
+      // Empty and relative paths are to be ignored (XDG Base Directory Specification).
+      [{ XDG_STATE_HOME: "" }, join(world.folder, ".local/state/onecli-gateway")],
+      [{ XDG_STATE_HOME: "xdg" }, join(world.folder, ".local/state/onecli-gateway")],
+    ] as const) {
+      const program = startProgram(["serve", "--config", file], { env: world.env(env), cwd: world.folder });
+      assert.equal(dirname((await program.serving()).bundle), folder);
+      program.kill("SIGTERM");
+      await program.ended;
+    }
+  });
+
+  for (const args of [["--help"], ["-h"], ["serve", "--help"], ["run", "--help"], ["env", "--help"]]) {
+    it(`prints help for "${args.join(" ")}" on stdout (contract 35)`, async () => {
+      const { status, stdout, stderr } = await runProgram(args, { env: world.env() });
+      assert.equal(status, 0);
+      assert.equal(stderr, "");
+      assert.match(stdout, /Usage:/);
+      assert.ok(args.length === 1 || stdout.includes(`onecli-gateway ${args[0]!}`));
+    });
+  }
+
+  const wrongUsages: readonly (readonly string[])[] = [
+    [],
+    ["sever"],
+    ["--unknown"],
+    ["serve"],
+    ["serve", "--config"],
+    ["serve", "--config", "CONFIG", "more"],
+    ["serve", "--config", "CONFIG", "--token", "ops_abc"],
+    ["serve", "--config", "CONFIG", "--token-fd", "three"],
+    ["serve", "--config", "CONFIG", "--token-fd", "-1"],
+    ["serve", "--config", "CONFIG", "--token-fd", "3", "--token-file", "token"],
+    ["run", "--", "true"],
+    ["run", "--config", "CONFIG"],
+    ["run", "--config", "CONFIG", "--"],
+    ["run", "--config", "CONFIG", "true"],
+    ["run", "--config", "CONFIG", "--", ""],
+    ["run", "--config", "CONFIG", "--token-fd", "0", "--", "true"],
+    ["env", "--shell", "tcsh"],
+    ["env", "more"],
+  ];
+  for (const args of wrongUsages) {
+    it(`refuses "${args.join(" ")}" on stderr (contract 35)`, async () => {
+      const file = await world.config();
+      const filled = args.map((arg) => (arg === "CONFIG" ? file : arg));
+      const { status, stdout, stderr } = await runProgram(filled, { env: world.env() });
+      assert.equal(status, 2);
+      assert.equal(stdout, "");
+      assert.match(stderr, /^onecli-gateway: [^\n]+--help\)\n$/);
+      assert.doesNotMatch(stderr, /ops_abc/);
+    });
+  }
+});
