@@ -6,7 +6,7 @@ import {
   CertificateAuthority,
   createAuthority,
 } from "../gateway/certificateAuthority.ts";
-import { UsageError } from "./config.ts";
+import { type Config, dataDirFault, UsageError } from "./config.ts";
 
 const certificateFile = "certificate.pem";
 const keyFile = "key.pem";
@@ -17,57 +17,61 @@ const keyFile = "key.pem";
  * other finds it.
  * @throws UsageError where the folder cannot be used.
  */
-export async function openAuthority(dataDir: string): Promise<AuthorityPems> {
+export async function openAuthority(config: Pick<Config, "file" | "dataDir">): Promise<AuthorityPems> {
+  const { file, dataDir } = config;
   const folder = join(dataDir, "authority");
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const found = await read(folder);
-    if (found !== undefined && (await isUsable(found, folder))) {
-      return found;
+    if (found === undefined) {
+      return await make(folder, { replace: false });
     }
-    return await make(folder, found !== undefined);
+    switch (await judge(found)) {
+      case "usable":
+        return found;
+      case "expired":
+        return await make(folder, { replace: true });
+      case "broken":
+        // Tools may have been told to trust it: it is the user's to remove.
+        throw new UsageError(
+          `${file}: dataDir: the CA in ${folder} cannot be read; remove that folder to have a new one made`,
+        );
+    }
   } catch (error) {
-    if (error instanceof UsageError) {
-      throw error;
-    }
-    const { code = "" } = error as NodeJS.ErrnoException;
-    throw new UsageError(
-      `${dataDir}: the data folder cannot be used (${code === "" ? "unknown fault" : code})`,
-    );
+    throw dataDirFault(config, error);
   }
 }
 
+
+/** Undefined where neither file is there; a file that is missing beside the other counts as empty. */
 async function read(folder: string): Promise<AuthorityPems | undefined> {
-  try {
-    const [certificate, privateKey] = await Promise.all([
-      readFile(join(folder, certificateFile), "utf8"),
-      readFile(join(folder, keyFile), "utf8"),
-    ]);
-    return { certificate, privateKey };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      return undefined;
-    }
-    throw error;
-  }
+  const [certificate, privateKey] = await Promise.all(
+    [certificateFile, keyFile].map(async (name) => {
+      try {
+        return await readFile(join(folder, name), "utf8");
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+          return undefined;
+        }
+        throw error;
+      }
+    }),
+  );
+  return certificate === undefined && privateKey === undefined
+    ? undefined
+    : { certificate: certificate ?? "", privateKey: privateKey ?? "" };
 }
 
-/** False where its time is over; a CA that is broken is the user's to remove, tools may have been told to trust it. */
-async function isUsable(pems: AuthorityPems, folder: string): Promise<boolean> {
+async function judge(pems: AuthorityPems): Promise<"usable" | "expired" | "broken"> {
   try {
     await CertificateAuthority.open(pems);
-    return true;
+    return "usable";
   } catch (error) {
-    if (error instanceof Error && error.message.includes("expired")) {
-      return false;
-    }
-    throw new UsageError(
-      `${folder}: the CA in this folder cannot be read; remove the folder to have a new one made`,
-    );
+    return error instanceof Error && error.message.includes("expired") ? "expired" : "broken";
   }
 }
 
-async function make(folder: string, replace: boolean): Promise<AuthorityPems> {
+async function make(folder: string, { replace }: { replace: boolean }): Promise<AuthorityPems> {
   const pems = await createAuthority();
   const suffix = randomBytes(6).toString("hex");
   const temporary = `${folder}.${suffix}.tmp`;

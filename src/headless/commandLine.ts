@@ -131,10 +131,14 @@ function parseRun(args: string[]): Invocation {
   refusePositionals(positionals, "run", " before --");
   const [command, ...commandArgs] = separator === -1 ? [] : args.slice(separator + 1);
   const config = required(values.config);
+  const token = tokenSource(values);
+  if (token.kind === "fd" && token.fd < 3) {
+    throw usage("run: --token-fd takes a descriptor from 3 on, the command inherits those below", "run");
+  }
   if (command === undefined || command === "") {
     throw usage("run: the command is missing; write it behind --", "run");
   }
-  return { kind: "run", config, token: tokenSource(values), command, args: commandArgs };
+  return { kind: "run", config, token, command, args: commandArgs };
 }
 
 function parseEnv(args: string[]): Invocation {

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { describeIssue, type Mapping, parseMappings } from "../core/mapping.ts";
 import {
@@ -37,6 +37,14 @@ export class UsageError extends Error {
     super(message);
     this.name = "UsageError";
   }
+}
+
+/** What the file system said of the data folder, as a line for the user; anything else as it is. */
+export function dataDirFault({ file, dataDir }: Pick<Config, "file" | "dataDir">, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined || error instanceof UsageError
+    ? error
+    : new UsageError(`${file}: dataDir: ${dataDir} cannot be used (${code})`);
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -101,6 +109,9 @@ function chooseParentProxy(
     if (error instanceof ParentProxyError) {
       throw fail(`${source} ${error.message}`);
     }
+    if (error instanceof URIError) {
+      throw fail(`${source} has a user name or password with a % that encodes nothing`);
+    }
     throw error;
   }
 }
@@ -130,8 +141,10 @@ function defaultDataDir(environment: Environment): string {
     win32: environment["LOCALAPPDATA"] ?? join(home, "AppData", "Local"),
     darwin: join(home, "Library", "Application Support"),
   }[process.platform as "win32" | "darwin"] as string | undefined;
-  return join(
-    stateFolder ?? environment["XDG_STATE_HOME"] ?? join(home, ".local", "state"),
-    "onecli-gateway",
-  );
+  return join(stateFolder ?? xdgStateHome(environment) ?? join(home, ".local", "state"), "onecli-gateway");
+}
+
+/** XDG Base Directory Specification: an empty or relative path is as good as none. */
+function xdgStateHome({ XDG_STATE_HOME: folder = "" }: Environment): string | undefined {
+  return isAbsolute(folder) ? folder : undefined;
 }

@@ -50,7 +50,11 @@ async function execute(invocation: Invocation, environment: NodeJS.ProcessEnv): 
 }
 
 /** The line that `serve` prints. */
-const servingLine = z.object({ proxy: z.url(), ca: z.string().min(1), bundle: z.string().min(1) });
+const servingLine = z.object({
+  proxy: z.string().regex(/^http:\/\/[^:@/]+:[^:@/]+@127\.0\.0\.1:\d+$/),
+  ca: z.string().min(1),
+  bundle: z.string().min(1),
+});
 
 async function printEnvironment(
   { config, shell }: Extract<Invocation, { kind: "env" }>,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { isatty } from "node:tty";
 import { type Logger } from "../core/ports.ts";
 import { terminalEnvironment } from "../core/terminalEnvironment.ts";
 import { type Invocation } from "./commandLine.ts";
@@ -35,26 +36,39 @@ export async function run(
 
 /** Waits for the command itself, not for its streams: what it left running in the background may hold those. */
 function execute(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(command, args, { stdio: "inherit", env });
-  const stopForwarding = forwardSignals(child);
   return new Promise<number>((resolve) => {
-    child.once("error", (error: NodeJS.ErrnoException) => {
-      const missing = error.code === "ENOENT";
-      const reason = missing ? "not found" : `not executable (${error.code ?? "unknown fault"})`;
-      process.stderr.write(`onecli-gateway: ${command}: ${reason}\n`);
-      resolve(missing ? notFoundStatus : notExecutableStatus);
-    });
+    const fail = (error: unknown) => resolve(startFailure(command, error));
+    let child: ChildProcess;
+    try {
+      child = spawn(command, args, { stdio: "inherit", env });
+    } catch (error) {
+      // Some of the system's errors are thrown (E2BIG, ENOTDIR), others come as an event.
+      fail(error);
+      return;
+    }
+    const stopForwarding = forwardSignals(child);
+    child.once("error", fail);
     child.once("exit", (code, signal) => {
+      stopForwarding();
       resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
     });
-  }).finally(stopForwarding);
+  });
+}
+
+function startFailure(command: string, error: unknown): number {
+  const { code = "unknown fault" } = error as NodeJS.ErrnoException;
+  const isMissing = code === "ENOENT";
+  const reason = isMissing ? "not found" : `not executable (${code})`;
+  process.stderr.write(`onecli-gateway: ${command}: ${reason}\n`);
+  return isMissing ? notFoundStatus : notExecutableStatus;
 }
 
 function forwardSignals(child: ChildProcess): () => void {
   const listeners = forwardedSignals.map((signal) => {
     const listener = () => {
       // Ctrl-C at a terminal reaches every process of the foreground group; twice would be one too many.
-      if (signal !== "SIGINT" || !process.stdin.isTTY) {
+      // Not process.stdin.isTTY: it would make the pipe that the command reads from non-blocking.
+      if (signal !== "SIGINT" || !isatty(0)) {
         child.kill(signal);
       }
     };

@@ -13,7 +13,9 @@ export async function serve(
   { config: file, token: source }: Extract<Invocation, { kind: "serve" }>,
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
-  // Listened to from the start: a signal that comes while the gateway is being built stops it as well.
+  // Before anybody listens to signals: waiting for the token blocks, and a signal must end that.
+  const token = readToken(source, environment);
+  // Listened to before there is a gateway: a signal that comes while it is being built stops it as well.
   const stopped = new Promise<void>((resolve) => {
     let stopping = false;
     for (const signal of stopSignals) {
@@ -26,7 +28,10 @@ export async function serve(
       });
     }
   });
-  const token = readToken(source, environment);
+  for (const stream of [process.stdout, process.stderr]) {
+    // Whoever read it may have gone; the gateway is still somebody's.
+    stream.on("error", () => undefined);
+  }
   const config = await readConfig(file, environment);
   const { gateway, files } = await startGateway(config, token, environment, stderrLogger());
   const { endpoint } = gateway;

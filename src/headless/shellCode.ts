@@ -19,7 +19,8 @@ const syntax: Readonly<Record<Shell, Syntax>> = {
     unset: (name) => `set -e ${name}`,
   },
   powershell: {
-    set: (name, value) => `$Env:${name} = '${value.replaceAll("'", "''")}'`,
+    // PowerShell takes the typographic quotes for single quotes too.
+    set: (name, value) => `$Env:${name} = '${value.replace(/['\u2018-\u201b]/g, "$&$&")}'`,
     unset: (name) => `Remove-Item Env:${name} -ErrorAction SilentlyContinue`,
   },
 };

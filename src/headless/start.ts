@@ -5,7 +5,7 @@ import { machineRoots, writeTrustFiles } from "../gateway/trustBundle.ts";
 import { OnePassword } from "../secrets/onePassword.ts";
 import { type ServiceAccountToken } from "../secrets/serviceAccountToken.ts";
 import { openAuthority } from "./authorityFolder.ts";
-import { type Config, UsageError } from "./config.ts";
+import { type Config, dataDirFault, UsageError } from "./config.ts";
 import { version } from "../shared/version.ts";
 
 /** Starts a gateway as a configuration says. @throws UsageError where the port or the data folder cannot be had. */
@@ -15,22 +15,26 @@ export async function startGateway(
   environment: NodeJS.ProcessEnv,
   logger: Logger,
 ): Promise<{ gateway: Gateway; files: TrustFiles }> {
-  const authority = await openAuthority(config.dataDir);
+  const authority = await openAuthority(config);
   const roots = machineRoots();
   const extra = config.extraCaCertificates;
-  const [files, gateway] = await Promise.all([
-    writeTrustFiles(config.dataDir, { authority: authority.certificate, extra, roots, environment }, logger),
-    Gateway.start({
-      mappings: config.mappings,
-      authority,
-      trustedRoots: [...roots, ...extra],
-      parentProxy: config.parentProxy,
-      port: config.port,
-      logger,
-    }).catch((error: unknown) => {
-      throw portInUse(error, config) ?? error;
-    }),
-  ]);
+  const files = await writeTrustFiles(
+    config.dataDir,
+    { authority: authority.certificate, extra, roots, environment },
+    logger,
+  ).catch((error: unknown) => {
+    throw dataDirFault(config, error);
+  });
+  const gateway = await Gateway.start({
+    mappings: config.mappings,
+    authority,
+    trustedRoots: [...roots, ...extra],
+    parentProxy: config.parentProxy,
+    port: config.port,
+    logger,
+  }).catch((error: unknown) => {
+    throw portInUse(error, config) ?? error;
+  });
   if (token !== undefined) {
     logger.info(`1Password: ${token.account}`);
     gateway.connect(new OnePassword({ token, integrationVersion: version }));

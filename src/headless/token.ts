@@ -8,6 +8,8 @@ import { UsageError } from "./config.ts";
 /** A token is about a thousand characters; what is far longer is another file. */
 const maxLength = 64 * 1024;
 
+const tokenPrefix = "ops_";
+
 /**
  * The token of the Service Account, or undefined where none is given. The environment and the descriptor are cleared
  * of it, so that no child inherits it.
@@ -54,6 +56,7 @@ function describe(source: TokenSource): string {
     case "fd":
       return `file descriptor ${source.fd}`;
     case "file":
-      return source.file;
+      // A token in the place of the file's name would be shown.
+      return source.file.includes(tokenPrefix) ? "the file of --token-file" : source.file;
   }
 }

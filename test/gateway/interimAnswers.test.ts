@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
-import { RawUpstream } from "../support/upstreamServer.ts";
+import { RawServer } from "../support/upstreamServer.ts";
 import { requestHead, type WireReader } from "../support/wire.ts";
 
 describe("1xx, Expect and answers without a length", () => {
   let fixture: Fixture;
-  let raw: RawUpstream;
+  let raw: RawServer;
   let wire: WireReader;
   before(async () => {
     fixture = await startFixture({
@@ -14,7 +14,7 @@ describe("1xx, Expect and answers without a length", () => {
         { hostname: "raw.example.com", reference: "op://API Keys/OpenAI/api-key" },
       ],
     });
-    raw = await RawUpstream.start(fixture.upstreamAuthority, ["raw.example.com"]);
+    raw = await RawServer.startTls(fixture.upstreamAuthority, ["raw.example.com"]);
     fixture.parent.routes.set("raw.example.com:443", raw.port);
   });
   after(async () => {

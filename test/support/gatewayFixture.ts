@@ -1,5 +1,6 @@
 // A gateway as it is used: the real SDK against the local 1Password service, and local TLS servers that a parent proxy
 // leads the vendors' names to.
+import { X509Certificate } from "node:crypto";
 import { type Mapping, type MappingInput, parseMappings } from "../../src/core/mapping.ts";
 import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
@@ -104,6 +105,8 @@ export async function startFixture({
   return {
     service,
     upstreamAuthority,
+    /** Issuer of the upstream's certificate, as Node prints it. */
+    upstreamIssuer: new X509Certificate(upstreamAuthority.certificate).subject,
     upstream,
     parent,
     logger,

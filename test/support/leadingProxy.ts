@@ -11,6 +11,7 @@ export class LeadingProxy {
   refuseWith: number | undefined;
   /** Takes connections and never says a word. */
   silent = false;
+  #held: { readonly asked: (client: Socket) => void; readonly released: Promise<void> } | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -37,7 +38,7 @@ export class LeadingProxy {
       socket.once("close", () => this.#sockets.delete(socket));
     });
     this.#server.on("connect", (incoming: IncomingMessage, client: Socket, head: Buffer) => {
-      this.#connect(incoming.url ?? "", client, head);
+      void this.#connect(incoming.url ?? "", client, head);
     });
   }
 
@@ -55,6 +56,14 @@ export class LeadingProxy {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Keeps the next CONNECT waiting until it is released; `asked` gives its connection. */
+  hold(): { readonly asked: Promise<Socket>; readonly release: () => void } {
+    const asked = Promise.withResolvers<Socket>();
+    const released = Promise.withResolvers<undefined>();
+    this.#held = { asked: asked.resolve, released: released.promise };
+    return { asked: asked.promise, release: () => released.resolve(undefined) };
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) {
       socket.destroy();
@@ -62,11 +71,20 @@ export class LeadingProxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #connect(target: string, client: Socket, head: Buffer): void {
+  async #connect(target: string, client: Socket, head: Buffer): Promise<void> {
     this.asked.push(target);
     client.on("error", () => undefined);
     if (this.silent) {
       return;
+    }
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      // Reading is what shows that the client leaves.
+      client.resume();
+      held.asked(client);
+      await held.released;
+      client.pause();
     }
     const port = this.routes.get(target);
     if (this.refuseWith !== undefined || port === undefined) {

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
-import { type AddressInfo, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { createServer, type Server as HttpsServer } from "node:https";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { type TestAuthority } from "./certificates.ts";
 import { WireReader } from "./wire.ts";
 
@@ -26,11 +26,11 @@ export class UpstreamServer {
     response.setHeader("content-type", "application/json");
     response.end('{"ok":true}');
   };
-  readonly #server: Server;
+  readonly #server: HttpsServer;
   readonly #sockets = new Set<Socket>();
   readonly #waiting: ((request: ReceivedRequest) => void)[] = [];
 
-  private constructor(server: Server) {
+  private constructor(server: HttpsServer) {
     this.#server = server;
     server.on("connection", (socket: Socket) => {
       this.connections++;
@@ -101,18 +101,18 @@ export class UpstreamServer {
   }
 }
 
-/** A TLS server that sends exactly the bytes a test writes: for what Node's own server would not say. */
-export class RawUpstream {
-  /** TLS connections that it has seen. */
+/** A server that sends exactly the bytes a test writes: for what Node's own server would not say. */
+export class RawServer {
+  /** Connections that it has seen. */
   connections = 0;
-  readonly #server: TlsServer;
+  readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #arrived: WireReader[] = [];
   readonly #waiting: ((connection: WireReader) => void)[] = [];
 
-  private constructor(server: TlsServer) {
+  private constructor(server: Server, event: "connection" | "secureConnection") {
     this.#server = server;
-    server.on("secureConnection", (socket) => {
+    server.on(event, (socket: Socket) => {
       this.connections++;
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
@@ -126,10 +126,16 @@ export class RawUpstream {
     });
   }
 
-  static async start(authority: TestAuthority, names: readonly string[]): Promise<RawUpstream> {
-    const raw = new RawUpstream(createTlsServer({ ...(await authority.issue({ names })), allowHalfOpen: true }));
-    await new Promise<void>((resolve) => raw.#server.listen(0, "127.0.0.1", resolve));
-    return raw;
+  static async start(): Promise<RawServer> {
+    return new RawServer(createTcpServer({ allowHalfOpen: true }), "connection").#listen();
+  }
+
+  static async startTls(authority: TestAuthority, names: readonly string[]): Promise<RawServer> {
+    const certificate = await authority.issue({ names });
+    return new RawServer(
+      createTlsServer({ ...certificate, allowHalfOpen: true }),
+      "secureConnection",
+    ).#listen();
   }
 
   get port(): number {
@@ -149,5 +155,10 @@ export class RawUpstream {
       socket.destroy();
     }
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #listen(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return this;
   }
 }

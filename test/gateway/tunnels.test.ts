@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { type Fixture, mappingsOf, startFixture } from "../support/gatewayFixture.ts";
+import { RawServer } from "../support/upstreamServer.ts";
+import { assertRefusal, basicAuthorization, connectTo, openConnection, openTls, requestHead } from "../support/wire.ts";
+
+describe("blind tunnels", () => {
+  let fixture: Fixture;
+  let target: RawServer;
+  const name = "tunnel.example:443";
+  const openai = { hostname: "api.openai.com", reference: "op://API Keys/OpenAI/api-key" };
+  before(async () => {
+    fixture = await startFixture({ mappings: [openai] });
+    target = await RawServer.start();
+    for (const address of [name, "api.openai.com:8443", "api.openai.com:80"]) {
+      fixture.parent.routes.set(address, target.port);
+    }
+  });
+  after(async () => {
+    await fixture.stop();
+    await target.close();
+  });
+  beforeEach(() => fixture.gateway.setMappings(mappingsOf([openai])));
+
+  /** Both ends of a fresh tunnel. */
+  async function tunnel(to = name) {
+    const { wire: client, answer } = await connectTo(fixture.endpoint, to);
+    assert.equal(answer.status, 200);
+    return { client, server: await target.next() };
+  }
+
+  it("carry every byte both ways, unchanged", async () => {
+    const { client, server } = await tunnel();
+    const all = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
+    client.socket.write(all);
+    assert.deepEqual(await server.bytes(256), all);
+    server.socket.write(all.toReversed());
+    assert.deepEqual(await client.bytes(256), Buffer.from(all.toReversed()));
+    client.socket.destroy();
+    await server.closed();
+  });
+
+  it("carry megabytes both ways at once", async () => {
+    const { client, server } = await tunnel();
+    const sent = randomBytes(8 << 20);
+    const digest = (data: Buffer) => createHash("sha256").update(data).digest("hex");
+    client.socket.write(sent);
+    server.socket.write(sent);
+    const [up, down] = await Promise.all([server.bytes(sent.length), client.bytes(sent.length)]);
+    assert.deepEqual([digest(up), digest(down)], [digest(sent), digest(sent)]);
+    client.socket.destroy();
+  });
+
+  it("add nothing to the 200 and lose nothing that is glued to the CONNECT", async () => {
+    const client = await openConnection(fixture.endpoint);
+    client.send(`CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nfirst bytes`);
+    const server = await target.next();
+    assert.equal((await server.bytes(11)).toString(), "first bytes");
+    server.socket.end("SSH-2.0-greeting");
+    assert.equal(await client.rest(), "HTTP/1.1 200 Connection Established\r\n\r\nSSH-2.0-greeting");
+    client.socket.destroy();
+  });
+
+  it("let a server speak first", async () => {
+    const { client, server } = await tunnel();
+    server.send("220 ready\r\n");
+    assert.equal(await client.until("\r\n"), "220 ready\r\n");
+    client.socket.destroy();
+  });
+
+  it("go on when the client has finished and the server has not", async () => {
+    const { client, server } = await tunnel();
+    client.socket.end("question");
+    assert.equal(await server.rest(), "question");
+    server.socket.end("answer");
+    assert.equal(await client.rest(), "answer");
+  });
+
+  it("go on when the server has finished and the client has not", async () => {
+    const { client, server } = await tunnel();
+    server.socket.end("bye");
+    assert.equal(await client.rest(), "bye");
+    client.socket.end("one more thing");
+    assert.equal(await server.rest(), "one more thing");
+  });
+
+  it("close with the client and with the server", async () => {
+    const first = await tunnel();
+    first.client.socket.resetAndDestroy();
+    await first.server.closed();
+    const second = await tunnel();
+    second.server.socket.resetAndDestroy();
+    await second.client.closed();
+  });
+
+  it("are what another port of a mapped name gets (contract 5)", async () => {
+    for (const address of ["api.openai.com:8443", "api.openai.com:80"]) {
+      const { client, server } = await tunnel(address);
+      client.send("plain");
+      assert.equal((await server.bytes(5)).toString(), "plain");
+      client.socket.destroy();
+    }
+  });
+
+  it("are what a mapping that is switched off gets", async () => {
+    fixture.gateway.setMappings(mappingsOf([{ ...openai, enabled: false }]));
+    const ca = fixture.upstreamAuthority.certificate;
+    const wire = await openTls(fixture.endpoint, "api.openai.com:443", { ca });
+    assert.equal(wire.socket.getPeerX509Certificate()!.issuer, fixture.upstreamIssuer);
+    wire.socket.destroy();
+  });
+
+  it("show the client the server's own certificate", async () => {
+    const { wire } = await connectTo(fixture.endpoint, "unmapped.example:443");
+    wire.socket.removeAllListeners("data");
+    const socket: TLSSocket = connectTls({
+      socket: wire.socket,
+      ca: fixture.upstreamAuthority.certificate,
+      servername: "unmapped.example",
+    });
+    await once(socket, "secureConnect");
+    const certificate = socket.getPeerX509Certificate()!;
+    assert.equal(certificate.issuer, fixture.upstreamIssuer);
+    assert.doesNotMatch(certificate.issuer, /OneCLI/);
+    socket.destroy();
+  });
+
+  it("answer a host that cannot be dialled with 502 and JSON to the CONNECT itself (contract 2)", async () => {
+    const wire = await openConnection(fixture.endpoint);
+    wire.send(requestHead("CONNECT nowhere.example:443", "Host: x", basicAuthorization(fixture.endpoint).trimEnd()));
+    assertRefusal(await wire.answer(), 502, "upstream-unreachable");
+    await wire.closed();
+  });
+
+  it("close when their host becomes mapped, and no others do", async () => {
+    fixture.parent.routes.set("other.example:443", target.port);
+    const { client, server } = await tunnel();
+    const other = await tunnel("other.example:443");
+    fixture.gateway.setMappings(mappingsOf([openai, { hostname: "tunnel.example", reference: openai.reference }]));
+    await Promise.all([client.closed(), server.closed()]);
+    other.client.send("still here");
+    assert.equal((await other.server.bytes(10)).toString(), "still here");
+    other.client.socket.destroy();
+  });
+
+  it("are not opened to a host that becomes mapped while it is dialled", async () => {
+    const holding = fixture.parent.hold();
+    const wire = await openConnection(fixture.endpoint);
+    wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+    await holding.asked;
+    fixture.gateway.setMappings(mappingsOf([openai, { hostname: "tunnel.example", reference: openai.reference }]));
+    holding.release();
+    assert.equal((await wire.head()).status, 200);
+    wire.socket.removeAllListeners("data");
+    const socket = connectTls({ socket: wire.socket, ca: fixture.pems.certificate, servername: "tunnel.example" });
+    await once(socket, "secureConnect");
+    assert.match(socket.getPeerX509Certificate()!.issuer, /OneCLI/);
+    socket.destroy();
+    await (await target.next()).closed();
+  });
+
+  for (const how of ["reset", "end"] as const) {
+    it(`give up dialling when the client leaves (${how})`, async () => {
+      const holding = fixture.parent.hold();
+      const wire = await openConnection(fixture.endpoint);
+      wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+      const asking = await holding.asked;
+      const gone = once(asking, "close");
+      if (how === "reset") {
+        wire.socket.resetAndDestroy();
+      } else {
+        wire.socket.destroy();
+      }
+      await gone;
+      holding.release();
+    });
+  }
+});
