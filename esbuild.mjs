@@ -17,20 +17,20 @@ const dist = "dist";
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });
 
-await build({
-  entryPoints: { gateway: "src/main.ts" },
+const common = {
   outdir: dist,
   bundle: true,
   platform: "node",
   format: "cjs",
   // The oldest Node that a supported VS Code ships.
   target: "node22",
-  banner: { js: "#!/usr/bin/env node" },
   minify: process.argv.includes("--minify"),
   sourcemap: process.argv.includes("--sourcemap") ? "linked" : false,
   legalComments: "linked",
   logLevel: "warning",
-});
+};
+await build({ ...common, entryPoints: { gateway: "src/main.ts" }, banner: { js: "#!/usr/bin/env node" } });
+await build({ ...common, entryPoints: { extension: "src/extension.ts" }, external: ["vscode"] });
 
 // sdk-core reads core_bg.wasm from the folder of the file it is bundled into.
 const require = createRequire(import.meta.url);

@@ -20,6 +20,7 @@ export default tseslint.config(
       ],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       // noPropertyAccessFromIndexSignature wants brackets where this rule wants dots.
       "@typescript-eslint/dot-notation": "off",
       "no-console": "error",

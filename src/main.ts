@@ -7,12 +7,19 @@ const environment = { ...process.env };
 // The SDK's fetch would go by it: nothing turns certificate checks off in this process.
 delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
 
+// Node opens its debugger on this signal, to every process of the user: an agent could read the token with it.
+process.on("SIGUSR1", () => undefined);
+
 if (isMainThread || parentPort === null) {
   void program(process.argv.slice(2), environment).then((status) => {
     process.exitCode = status;
-    // An idle connection of the SDK's may linger for some seconds; there is nothing left to wait for.
-    setTimeout(() => process.exit(), 500).unref();
+    exitSoon();
   });
 } else {
-  serveHost(parentPort);
+  serveHost(parentPort, exitSoon);
+}
+
+/** Ends the program or the thread: a connection of the SDK's may linger, and there is nothing left to wait for. */
+function exitSoon(): void {
+  setTimeout(() => process.exit(), 500).unref();
 }

@@ -1,12 +1,31 @@
 import { z } from "zod";
 import { isOneCliError } from "./errors.ts";
 import { formatHostPattern, HostnameError, type HostPattern, parseHostPattern } from "./hostname.ts";
+import { type InjectionRule } from "./injection.ts";
 import { parseSecretReference, type SecretReference } from "./secretReference.ts";
+
+/** Fields that frame a message or belong to one connection: a secret in one of them would break the request. */
+const reservedFields =
+  /^(host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*)$/i;
+
+/** How the value is sent, where the default of the host is not wanted: as `value`, with `{value}` for the secret. */
+export const ruleSchema = z.strictObject({
+  kind: z.literal("header"),
+  name: z
+    .string()
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is no header field name")
+    .refine((name) => !reservedFields.test(name), "is a field that frames the request"),
+  value: z
+    .string()
+    .regex(/^[\x20-\x7e]*$/, "has a character that a header cannot carry")
+    .refine((text) => text.split("{value}").length === 2, "must hold {value} exactly once"),
+});
 
 /** A mapping as it is written down: in the config, in storage, in messages. */
 export const mappingSchema = z.strictObject({
   hostname: z.string(),
   reference: z.string(),
+  rule: ruleSchema.optional(),
   /** `false` tunnels the host as if it were not mapped. */
   enabled: z.boolean().optional(),
 });
@@ -19,6 +38,8 @@ export interface Mapping {
   readonly hostname: string;
   readonly pattern: HostPattern;
   readonly reference: SecretReference;
+  /** Absent: the default rule of the host that is asked. */
+  readonly rule?: InjectionRule;
   readonly enabled: boolean;
 }
 
@@ -57,13 +78,14 @@ export function parseMapping(entry: unknown): Mapping | string {
   if (!shape.success) {
     return describeIssue(shape.error);
   }
-  const { hostname, reference, enabled = true } = shape.data;
+  const { hostname, reference, rule, enabled = true } = shape.data;
   try {
     const pattern = parseHostPattern(hostname);
     return {
       hostname: formatHostPattern(pattern),
       pattern,
       reference: parseSecretReference(reference),
+      ...(rule !== undefined && { rule: { header: rule.name, template: rule.value } }),
       enabled,
     };
   } catch (error) {

@@ -21,6 +21,34 @@ export interface SecretProvider {
   forget(reference?: SecretReference): void;
 }
 
+/** Names in a source of secrets, for a person to pick from. Never a value. */
+export interface SecretBrowser {
+  listVaults(): Promise<VaultEntry[]>;
+  listItems(vaultId: string): Promise<ItemEntry[]>;
+  listFields(vaultId: string, itemId: string): Promise<FieldEntry[]>;
+}
+
+export interface VaultEntry {
+  readonly id: string;
+  readonly title: string;
+}
+
+export interface ItemEntry {
+  readonly id: string;
+  readonly title: string;
+  /** 1Password's name of the category: `Login`, `ApiCredentials`, … */
+  readonly category: string;
+}
+
+export interface FieldEntry {
+  readonly id: string;
+  readonly label: string;
+  /** Not there for built-in fields and for those of the section without a title. */
+  readonly section?: { readonly id: string; readonly title: string } | undefined;
+  /** 1Password's name of the type: `Text`, `Concealed`, `Totp`, …, and `Notes` for the notes of the item. */
+  readonly type: string;
+}
+
 /** Time, so that tests decide how fast it passes. */
 export interface Clock {
   /** Milliseconds; only differences have a meaning. */

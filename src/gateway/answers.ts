@@ -26,18 +26,23 @@ export function errorMessage(error: OneCliError, extraHeaders: readonly string[]
 /** How long a client may take to read the answer on a connection that is over. */
 const closeTimeout = 2_000;
 
-/** Sends the error and closes; reads on meanwhile, because unread bytes would turn the close into a reset. */
+const lingering = new WeakSet<Socket>();
+
+/** Sends the error, unless an answer is on its way already, and closes. */
 export function closeWithError(socket: Socket, error: OneCliError, extraHeaders?: readonly string[]): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
+  if (socket.writable) {
+    socket.on("error", () => undefined);
+    socket.end(errorMessage(error, extraHeaders));
   }
-  socket.on("error", () => undefined);
-  socket.end(errorMessage(error, extraHeaders));
   lingerThenDestroy(socket);
 }
 
+/** Closes a socket that was ended; reads on meanwhile, because unread bytes would turn the close into a reset. */
 export function lingerThenDestroy(socket: Socket): void {
+  if (lingering.has(socket)) {
+    return;
+  }
+  lingering.add(socket);
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), closeTimeout).unref();
   socket.once("close", () => clearTimeout(timer));

@@ -89,7 +89,7 @@ export class Exchange implements ResponseHandler {
       const { value, cached } = await this.#services.resolve(mapping.reference);
       this.#cacheHit = cached;
       const headers = withoutFields(endToEndHeaders(this.#request.rawHeaders), rewritten);
-      this.#dispatch("https", path, inject(headers, defaultRule(authority.host), value));
+      this.#dispatch("https", path, inject(headers, mapping.rule ?? defaultRule(authority.host), value));
     } catch (error) {
       this.fail(toOneCliError(error));
     }

@@ -1,14 +1,15 @@
 // Builds the gateway and owns all of it.
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { OneCliError } from "../core/errors.ts";
 import { type Authority, indexHosts } from "../core/hostname.ts";
 import { type Mapping } from "../core/mapping.ts";
-import { type Clock, type Logger, type SecretProvider } from "../core/ports.ts";
+import { type Clock, type Logger, type SecretBrowser, type SecretProvider } from "../core/ports.ts";
 import { formatSecretReference, type SecretReference } from "../core/secretReference.ts";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
 import { OnePassword } from "../secrets/onePassword.ts";
 import { Resolver } from "../secrets/resolver.ts";
-import { parseServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { parseServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { systemClock } from "../secrets/systemClock.ts";
 import { version } from "../shared/version.ts";
 import { Activity } from "./activity.ts";
@@ -41,6 +42,9 @@ export interface GatewayOptions {
   readonly limits?: Partial<HeadLimits> & { readonly connect?: number };
 }
 
+/** A connected account; the gateway that was given it lets go of it. */
+export type Account = SecretProvider & SecretBrowser & { dispose(): void };
+
 export class Gateway {
   readonly activity: Activity;
   readonly endpoint: GatewayEndpoint;
@@ -49,7 +53,7 @@ export class Gateway {
   readonly #resolver: Resolver;
   readonly #upstream: Upstream;
   readonly #state: GatewayState;
-  #account: (SecretProvider & { dispose?: () => void }) | undefined;
+  #account: Account | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -103,16 +107,24 @@ export class Gateway {
   }
 
   /** From now on references are resolved here; values of an earlier source are forgotten. */
-  connect(provider: SecretProvider & { dispose?: () => void }): void {
-    this.#account?.dispose?.();
-    this.#account = provider;
-    this.#resolver.connect(provider);
+  connect(account: Account): void {
+    this.#account?.dispose();
+    this.#account = account;
+    this.#resolver.connect(account);
   }
 
   disconnect(): void {
-    this.#account?.dispose?.();
+    this.#account?.dispose();
     this.#account = undefined;
     this.#resolver.disconnect();
+  }
+
+  /** The names in the connected account. @throws OneCliError `not-connected` */
+  get browser(): SecretBrowser {
+    if (this.#account === undefined) {
+      throw new OneCliError("not-connected", "No 1Password Service Account is connected.");
+    }
+    return this.#account;
   }
 
   /**
@@ -170,6 +182,11 @@ export class Gateway {
   }
 }
 
+/** Resolves with a token from now on; 1Password is asked at the first need. @throws OneCliError `token-invalid` */
+export function useAccount(gateway: Gateway, token: string): void {
+  gateway.connect(newAccount(token));
+}
+
 /**
  * Signs in with a pasted token and, if that and the listing of vaults succeed, resolves with it from now on.
  * @throws OneCliError, and everything stays as it was.
@@ -178,10 +195,7 @@ export async function connectAccount(
   gateway: Gateway,
   pastedToken: string,
 ): Promise<{ account: string; vaults: number }> {
-  const account = new OnePassword({
-    token: parseServiceAccountToken(pastedToken),
-    integrationVersion: version,
-  });
+  const account = newAccount(pastedToken);
   try {
     const verified = await account.verify();
     gateway.connect(account);
@@ -190,6 +204,10 @@ export async function connectAccount(
     account.dispose();
     throw error;
   }
+}
+
+function newAccount(token: string): OnePassword {
+  return new OnePassword({ token: parseServiceAccountToken(token), integrationVersion: version });
 }
 
 /** What the running parts look up at each request. */

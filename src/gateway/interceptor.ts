@@ -11,7 +11,7 @@ import { LRUCache } from "lru-cache";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
 import { type Logger } from "../core/ports.ts";
-import { closeWithError } from "./answers.ts";
+import { closeWithError, lingerThenDestroy } from "./answers.ts";
 import { type CertificateAuthority, leafUse } from "./certificateAuthority.ts";
 import { Connections, type HeadLimits } from "./connections.ts";
 import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
@@ -161,9 +161,13 @@ export class Interceptor {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     const connection = this.#open.get(socket);
-    if (connection === undefined || !socket.writable) {
-      // Pipelined behind an answer that ended the connection.
+    if (connection === undefined) {
       socket.destroy();
+      return;
+    }
+    if (!socket.writable) {
+      // Pipelined behind an answer that ended the connection, and that may still be on its way.
+      lingerThenDestroy(socket);
       return;
     }
     this.#connections.requestStarted(socket, request);

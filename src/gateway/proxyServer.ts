@@ -11,9 +11,9 @@ import { type PrepareRequestFunctionResult, Server } from "proxy-chain";
 import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import { type Authority, HostnameError, httpsPort, parseAuthority } from "../core/hostname.ts";
 import { type Logger } from "../core/ports.ts";
-import { closeWithError, sendError } from "./answers.ts";
+import { closeWithError, lingerThenDestroy, sendError } from "./answers.ts";
 import { Connections, type HeadLimits } from "./connections.ts";
-import { Exchange, type ExchangeServices } from "./exchange.ts";
+import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
 import { handOffTo } from "./handoff.ts";
 import { type Interceptor } from "./interceptor.ts";
 import { clientErrorOf, maxHeaderBytes } from "./requestParsing.ts";
@@ -95,7 +95,7 @@ export class ProxyServer extends Server {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     if (!socket.writable) {
-      socket.destroy();
+      lingerThenDestroy(socket);
       return;
     }
     this.#heads.requestStarted(socket, request);
@@ -120,6 +120,12 @@ export class ProxyServer extends Server {
     }
   }
 
+  /** proxy-chain puts back what came with the CONNECT after the dial; if the client has finished by then, it fails. */
+  override onConnect(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    socket.unshift(head);
+    return super.onConnect(request, socket, Buffer.alloc(0));
+  }
+
   /** Authenticates a CONNECT and decides where it leads. */
   override async callPrepareRequestFunction(request: IncomingMessage): Promise<PrepareRequestFunctionResult> {
     const { socket } = request;
@@ -129,26 +135,37 @@ export class ProxyServer extends Server {
     }
     const authority = connectTarget(request.url ?? "");
     const origin = { authority, agent: this.#username };
+    this.#heads.release(socket);
     if (this.#services.mappingFor(authority) !== undefined) {
-      this.#heads.release(socket);
       return { customConnectServer: handOffTo((client) => void this.#interceptor.accept(client, origin)) };
     }
     const startedAt = performance.now();
-    let target: Socket;
+    const target = await this.#dial(socket, origin, startedAt);
+    const take = (client: Socket) => {
+      if (this.#services.mappingFor(authority) === undefined) {
+        this.tunnels.join(client, target, origin, startedAt);
+      } else {
+        // Mapped while it was dialled.
+        target.destroy();
+        void this.#interceptor.accept(client, origin);
+      }
+    };
+    return { customConnectServer: handOffTo(take) };
+  }
+
+  /** Opens the other end of a tunnel; it closes with the client, whenever that leaves. */
+  async #dial(client: Socket, origin: ExchangeOrigin, startedAt: number): Promise<Socket> {
+    const gone = new AbortController();
+    client.once("close", () => gone.abort(new OneCliError("upstream-unreachable", "The client left.")));
     try {
-      this.#heads.release(socket);
-      target = await this.#services.upstream.tunnel(authority);
+      const target = await this.#services.upstream.tunnel(origin.authority, gone.signal);
+      gone.signal.addEventListener("abort", () => target.destroy(), { once: true });
+      return target;
     } catch (error) {
       const refusal = toOneCliError(error);
-      this.tunnels.recordFailure(origin, refusal, startedAt);
+      this.tunnels.recordFailure(origin, gone.signal.aborted ? undefined : refusal, startedAt);
       throw refusal;
     }
-    if (socket.destroyed) {
-      target.destroy();
-    }
-    return {
-      customConnectServer: handOffTo((client) => this.tunnels.join(client, target, origin, startedAt)),
-    };
   }
 
   override failRequest(request: IncomingMessage, error: Error & { statusCode?: number }): void {

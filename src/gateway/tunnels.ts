@@ -57,10 +57,12 @@ export class Tunnels {
     target.pipe(client);
   }
 
-  recordFailure(origin: ExchangeOrigin, error: OneCliError, startedAt: number): void {
-    const { status } = describeError(error.code);
+  /** @param error the refusal that the client got; none where the client left before there was one. */
+  recordFailure(origin: ExchangeOrigin, error: OneCliError | undefined, startedAt: number): void {
+    const outcome =
+      error === undefined ? { status: 0 } : { status: describeError(error.code).status, error: error.code };
     const headMs = performance.now() - startedAt;
-    this.#record(origin, startedAt, { status, error: error.code, headMs, bytesUp: 0, bytesDown: 0 });
+    this.#record(origin, startedAt, { ...outcome, headMs, bytesUp: 0, bytesDown: 0 });
   }
 
   /** Closes the tunnels to hosts that are mapped by now. */

@@ -42,6 +42,8 @@ export class Upstream {
     max: maxPools,
     dispose: (pool) => void pool.close().catch(() => undefined),
   });
+  /** Connections that are being opened. */
+  readonly #dials = new Set<AbortController>();
   #secureContext: SecureContext | undefined;
 
   constructor(options: UpstreamOptions) {
@@ -63,14 +65,20 @@ export class Upstream {
   }
 
   /**
-   * Opens a connection for a blind tunnel.
-   * @throws OneCliError `upstream-unreachable`, `upstream-timeout`
+   * Opens a connection for a blind tunnel, unless `gone` aborts before.
+   * @throws OneCliError `upstream-unreachable`, `upstream-timeout`; the reason of `gone`.
    */
-  tunnel(authority: Authority): Promise<Socket> {
-    return dial(authority, this.#options.parentProxy, this.#timeout(authority));
+  tunnel(authority: Authority, gone: AbortSignal): Promise<Socket> {
+    const { parentProxy } = this.#options;
+    return this.#limited(authority, (signal) =>
+      dial(authority, parentProxy, AbortSignal.any([signal, gone])),
+    );
   }
 
   async close(): Promise<void> {
+    for (const controller of this.#dials) {
+      controller.abort(new OneCliError("gateway-stopping", "The gateway is stopping."));
+    }
     const pools = [...this.#pools.values()];
     await Promise.all(pools.map((pool) => pool.destroy()));
     this.#pools.clear();
@@ -89,10 +97,13 @@ export class Upstream {
         bodyTimeout: 0,
         maxHeaderSize: maxHeaderBytes,
         connect: (_options, callback) => {
-          const opened = scheme === "https" ? this.#connectTls(hop) : this.#connectPlainly(hop);
+          const opened = this.#limited(hop, (signal) =>
+            scheme === "https" ? this.#connectTls(hop, signal) : dial(hop, undefined, signal),
+          );
           opened.then(
             (socket) => {
               hideInterimAnswers(socket);
+              socket.on("error", asAborted);
               callback(null, socket);
             },
             (error: unknown) => callback(error as Error, null),
@@ -104,12 +115,7 @@ export class Upstream {
     return pool;
   }
 
-  #connectPlainly(hop: Authority): Promise<Socket> {
-    return dial(hop, undefined, this.#timeout(hop));
-  }
-
-  async #connectTls(authority: Authority): Promise<Socket> {
-    const signal = this.#timeout(authority);
+  async #connectTls(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const raw = await dial(authority, this.#options.parentProxy, signal);
     const name = authority.host.replace(/^\[|\]$/g, "");
     return new Promise((resolve, reject) => {
@@ -144,15 +150,32 @@ export class Upstream {
     return (this.#secureContext ??= createSecureContext({ ca: [...this.#options.trustedRoots] }));
   }
 
-  #timeout(authority: Authority): AbortSignal {
+  /** Opens a connection with a signal that aborts when the time for it is over, or the gateway stops. */
+  async #limited(authority: Authority, open: (signal: AbortSignal) => Promise<Socket>): Promise<Socket> {
     const controller = new AbortController();
     const limit = this.#options.connectTimeout ?? connectTimeout;
-    setTimeout(() => {
+    const timer = setTimeout(() => {
       const seconds = Math.round(limit / 1000);
       const message = `${formatAuthority(authority)} did not accept a connection within ${seconds} seconds.`;
       controller.abort(new OneCliError("upstream-timeout", message));
-    }, limit).unref();
-    return controller.signal;
+    }, limit);
+    this.#dials.add(controller);
+    try {
+      return await open(controller.signal);
+    } finally {
+      clearTimeout(timer);
+      this.#dials.delete(controller);
+    }
+  }
+}
+
+/**
+ * undici takes ECONNRESET for the end of an answer that has no length of its own. Such a body is cut off, and must not
+ * reach the client as a whole one; under another code undici fails it.
+ */
+function asAborted(error: NodeJS.ErrnoException): void {
+  if (error.code === "ECONNRESET") {
+    error.code = "ECONNABORTED";
   }
 }
 

@@ -1,4 +1,5 @@
 // The gateway as a thread of the extension host: messages in, messages out, all of them parsed.
+import { setTimeout as delay } from "node:timers/promises";
 import { type MessagePort } from "node:worker_threads";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
 import { parseMappings } from "../core/mapping.ts";
@@ -12,27 +13,36 @@ import {
   toGateway,
 } from "../shared/gatewayProtocol.ts";
 import { type ActivityRecord } from "./activity.ts";
-import { createAuthority } from "./certificateAuthority.ts";
-import { connectAccount, Gateway } from "./gateway.ts";
-import { parseParentProxy } from "./parentProxy.ts";
+import { type AuthorityPems, CertificateAuthority, createAuthority } from "./certificateAuthority.ts";
+import { connectAccount, Gateway, type GatewayOptions, useAccount } from "./gateway.ts";
+import { ParentProxyError, parentProxyOfEnvironment, parseParentProxy } from "./parentProxy.ts";
 import { machineRoots, writeTrustFiles } from "./trustBundle.ts";
 
 /** Activity is sent in batches at most this often, in milliseconds. */
 const batchInterval = 100;
 
-/** Serves the host at the other end of the port until it says `stop`. */
-export function serveHost(port: MessagePort): void {
-  new Host(port);
+/**
+ * Serves the host at the other end of the port until it says `stop`.
+ * @param onStopped the gateway is gone and the port is closed.
+ */
+export function serveHost(port: MessagePort, onStopped: () => void): void {
+  new Host(port, onStopped);
 }
 
 class Host {
   readonly #port: MessagePort;
   readonly #logger: Logger;
+  readonly #onStopped: () => void;
   #gateway: Gateway | undefined;
+  /** The start that is under way or has succeeded. */
+  #started: Promise<StartResult> | undefined;
+  /** The last change of the account: they come one after the other, so that the host's last word is what holds. */
+  #accountChange: Promise<unknown> = Promise.resolve();
   #batch: ActivityRecord[] = [];
 
-  constructor(port: MessagePort) {
+  constructor(port: MessagePort, onStopped: () => void) {
     this.#port = port;
+    this.#onStopped = onStopped;
     this.#logger = this.#makeLogger();
     port.on("message", (data: unknown) => {
       const message = toGateway.safeParse(data);
@@ -53,6 +63,7 @@ class Host {
       }
       if (message.type === "stop") {
         this.#port.close();
+        this.#onStopped();
       }
     } catch (error) {
       const { code, message: text } = toOneCliError(error);
@@ -67,14 +78,19 @@ class Host {
   async #execute(message: ToGateway): Promise<unknown> {
     switch (message.type) {
       case "start":
-        return await this.#start(message.options);
+        return await this.#startOnce(message.options);
       case "setMappings":
         this.#running().setMappings(usableMappings(message.mappings));
         return undefined;
       case "connect":
-        return await connectAccount(this.#running(), message.token);
+        return await this.#changeAccount((gateway) => connectAccount(gateway, message.token));
+      case "useAccount":
+        await this.#changeAccount((gateway) => useAccount(gateway, message.token));
+        return undefined;
       case "disconnect":
         this.#running().disconnect();
+        // Once more behind a connect that is under way.
+        await this.#changeAccount((gateway) => gateway.disconnect());
         return undefined;
       case "invalidate":
         this.#running().invalidate(
@@ -84,19 +100,48 @@ class Host {
       case "test":
         await this.#running().test(parseSecretReference(message.reference));
         return undefined;
+      case "listVaults":
+        return await this.#running().browser.listVaults();
+      case "listItems":
+        return await this.#running().browser.listItems(message.vaultId);
+      case "listFields":
+        return await this.#running().browser.listFields(message.vaultId, message.itemId);
+      case "cacheAges":
+        return message.references.map(
+          (reference) => this.#running().cacheAge(parseSecretReference(reference)) ?? null,
+        );
       case "ping":
         return undefined;
       case "stop":
+        await this.#started?.catch(() => undefined);
         await this.#gateway?.stop();
+        this.#flush();
         return undefined;
     }
   }
 
-  async #start(options: StartOptions): Promise<StartResult> {
-    if (this.#gateway !== undefined) {
+  #changeAccount<T>(change: (gateway: Gateway) => T | Promise<T>): Promise<T> {
+    const gateway = this.#running();
+    const changed = this.#accountChange.then(() => change(gateway));
+    this.#accountChange = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async #startOnce(options: StartOptions): Promise<StartResult> {
+    if (this.#started !== undefined) {
       throw new OneCliError("internal", "The gateway runs already.");
     }
-    const authority = options.authority ?? (await createAuthority());
+    this.#started = this.#start(options);
+    try {
+      return await this.#started;
+    } catch (error) {
+      this.#started = undefined;
+      throw explainStart(error, options);
+    }
+  }
+
+  async #start(options: StartOptions): Promise<StartResult> {
+    const authority = await usableAuthority(options.authority);
     const roots = machineRoots();
     const extra = options.extraCaCertificates;
     const files = await writeTrustFiles(
@@ -104,12 +149,14 @@ class Host {
       { authority: authority.certificate, extra, roots, environment: process.env },
       this.#logger,
     );
-    this.#gateway = await Gateway.start({
+    this.#gateway = await startOnPort(options, {
       mappings: usableMappings(options.mappings),
       authority,
       trustedRoots: [...roots, ...extra],
-      parentProxy: options.parentProxy === undefined ? undefined : parseParentProxy(options.parentProxy),
-      port: options.port,
+      parentProxy:
+        options.parentProxy === undefined
+          ? parentProxyOfEnvironment(process.env)
+          : parseParentProxy(options.parentProxy),
       ...(options.password !== undefined && { password: options.password }),
       logger: this.#logger,
     });
@@ -127,11 +174,15 @@ class Host {
   #report(record: ActivityRecord): void {
     this.#batch.push(record);
     if (this.#batch.length === 1) {
-      setTimeout(() => {
-        const records = this.#batch;
-        this.#batch = [];
-        this.#send({ type: "activity", records });
-      }, batchInterval);
+      setTimeout(() => this.#flush(), batchInterval);
+    }
+  }
+
+  #flush(): void {
+    const records = this.#batch;
+    this.#batch = [];
+    if (records.length > 0) {
+      this.#send({ type: "activity", records });
     }
   }
 
@@ -153,6 +204,58 @@ class Host {
       error: log("error"),
     };
   }
+}
+
+/** The authority of the last time, or another where there is none or its time is over. */
+async function usableAuthority(stored: AuthorityPems | undefined): Promise<AuthorityPems> {
+  try {
+    if (stored !== undefined) {
+      await CertificateAuthority.open(stored);
+      return stored;
+    }
+  } catch {
+    // What cannot be used is replaced: only the terminals of this gateway trust it.
+  }
+  return createAuthority();
+}
+
+/** How long, in milliseconds, and how often a port is tried that another process may be about to give up. */
+const portPatience = 5_000;
+const portRetry = 100;
+
+/** Listens on the wanted port; where it stays taken and `anyPort` allows it, on another. */
+async function startOnPort(
+  { port, anyPort }: StartOptions,
+  options: Omit<GatewayOptions, "port">,
+): Promise<Gateway> {
+  const until = Date.now() + portPatience;
+  for (;;) {
+    try {
+      return await Gateway.start({ ...options, port });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || anyPort !== true) {
+        throw error;
+      }
+      if (Date.now() > until) {
+        return await Gateway.start({ ...options, port: 0 });
+      }
+      await delay(portRetry);
+    }
+  }
+}
+
+/** Faults of the machine and of its settings, in words for the person at the editor. */
+function explainStart(error: unknown, { port }: StartOptions): unknown {
+  if (error instanceof ParentProxyError) {
+    return new OneCliError("bad-request", `The parent proxy ${error.message}.`);
+  }
+  const { code = "unknown fault", syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) {
+    return error;
+  }
+  const what =
+    syscall === "listen" ? `Port ${port} cannot be had` : "The files of the gateway cannot be written";
+  return new OneCliError("internal", `${what} (${code}).`, { cause: error });
 }
 
 function usableMappings(entries: readonly unknown[]) {

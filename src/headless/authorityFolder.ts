@@ -42,7 +42,6 @@ export async function openAuthority(config: Pick<Config, "file" | "dataDir">): P
   }
 }
 
-
 /** Undefined where neither file is there; a file that is missing beside the other counts as empty. */
 async function read(folder: string): Promise<AuthorityPems | undefined> {
   const [certificate, privateKey] = await Promise.all(

@@ -1,7 +1,7 @@
 // The program onecli-gateway.
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { type GatewayEndpoint, type TrustFiles, terminalEnvironment } from "../core/terminalEnvironment.ts";
+import { type GatewayEndpoint, terminalEnvironment } from "../core/terminalEnvironment.ts";
 import { type Invocation, parseCommandLine } from "./commandLine.ts";
 import { readConfig, UsageError } from "./config.ts";
 import { run } from "./run.ts";
@@ -60,13 +60,19 @@ async function printEnvironment(
   { config, shell }: Extract<Invocation, { kind: "env" }>,
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
-  const { endpoint, files } = readServingLine(environment);
-  const mappings = config === undefined ? [] : (await readConfig(config, environment)).mappings;
+  const { endpoint, ca, bundle } = readServingLine();
+  const { mappings, extraCaCertificates } =
+    config === undefined ? nothingConfigured : await readConfig(config, environment);
+  // The bundle holds what the user and the configuration add, beside much else that does no harm there.
+  const hasOthers = extraCaCertificates.length > 0 || (environment["NODE_EXTRA_CA_CERTS"] ?? "") !== "";
+  const files = { ca, bundle, additions: hasOthers ? bundle : ca };
   process.stdout.write(shellCode(terminalEnvironment(endpoint, files, mappings, environment), shell));
   return 0;
 }
 
-function readServingLine(environment: NodeJS.ProcessEnv): { endpoint: GatewayEndpoint; files: TrustFiles } {
+const nothingConfigured = { mappings: [], extraCaCertificates: [] } as const;
+
+function readServingLine(): { endpoint: GatewayEndpoint; ca: string; bundle: string } {
   const mistake = new UsageError(
     "env reads the JSON line of serve from stdin (see onecli-gateway env --help)",
   );
@@ -77,13 +83,12 @@ function readServingLine(environment: NodeJS.ProcessEnv): { endpoint: GatewayEnd
     const { proxy, ca, bundle } = servingLine.parse(JSON.parse(readFileSync(0, "utf8")));
     const url = new URL(proxy);
     const endpoint = {
-      port: Number(url.port),
+      // A URL leaves out the port that its scheme implies.
+      port: url.port === "" ? 80 : Number(url.port),
       username: decodeURIComponent(url.username),
       password: decodeURIComponent(url.password),
     };
-    // The bundle holds what the user had added, if anything, beside much else that does no harm there.
-    const hadOwn = (environment["NODE_EXTRA_CA_CERTS"] ?? "") !== "";
-    return { endpoint, files: { ca, bundle, additions: hadOwn ? bundle : ca } };
+    return { endpoint, ca, bundle };
   } catch {
     throw mistake;
   }

@@ -42,7 +42,7 @@ function execute(command: string, args: readonly string[], env: NodeJS.ProcessEn
     try {
       child = spawn(command, args, { stdio: "inherit", env });
     } catch (error) {
-      // Some of the system's errors are thrown (E2BIG, ENOTDIR), others come as an event.
+      // Some of the system's errors are thrown (ENOTDIR, E2BIG), others come as an event.
       fail(error);
       return;
     }

@@ -3,7 +3,7 @@ import { type TrustFiles } from "../core/terminalEnvironment.ts";
 import { Gateway } from "../gateway/gateway.ts";
 import { machineRoots, writeTrustFiles } from "../gateway/trustBundle.ts";
 import { OnePassword } from "../secrets/onePassword.ts";
-import { type ServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { openAuthority } from "./authorityFolder.ts";
 import { type Config, dataDirFault, UsageError } from "./config.ts";
 import { version } from "../shared/version.ts";

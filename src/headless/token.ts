@@ -1,7 +1,7 @@
 import { closeSync, readFileSync } from "node:fs";
 import { isOneCliError } from "../core/errors.ts";
 import { tokenVariable } from "../core/terminalEnvironment.ts";
-import { parseServiceAccountToken, type ServiceAccountToken } from "../secrets/serviceAccountToken.ts";
+import { parseServiceAccountToken, type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { type TokenSource } from "./commandLine.ts";
 import { UsageError } from "./config.ts";
 

@@ -1,12 +1,19 @@
 import type * as OnePasswordSdk from "@1password/sdk";
 import type { Client } from "@1password/sdk";
 import { OneCliError } from "../core/errors.ts";
-import type { Clock, SecretProvider } from "../core/ports.ts";
+import type {
+  Clock,
+  FieldEntry,
+  ItemEntry,
+  SecretBrowser,
+  SecretProvider,
+  VaultEntry,
+} from "../core/ports.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import type { SecretReference } from "../core/secretReference.ts";
 import { SecretValue } from "../core/secretValue.ts";
 import { classifyOnePasswordError, classifyReferenceFailure, vaultNotFound } from "./onePasswordErrors.ts";
-import type { ServiceAccountToken } from "./serviceAccountToken.ts";
+import type { ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { systemClock } from "./systemClock.ts";
 
 type Sdk = Pick<typeof OnePasswordSdk, "createClient">;
@@ -21,28 +28,6 @@ export interface OnePasswordOptions {
   readonly namesTtlMs?: number;
   readonly clock?: Clock;
   readonly loadSdk?: () => Promise<Sdk>;
-}
-
-export interface VaultEntry {
-  readonly id: string;
-  readonly title: string;
-}
-
-export interface ItemEntry {
-  readonly id: string;
-  readonly title: string;
-  /** The SDK's name of the category: `Login`, `ApiCredentials`, … */
-  readonly category: string;
-}
-
-/** A field as it may be shown to a person who picks one: no value. */
-export interface FieldEntry {
-  readonly id: string;
-  readonly label: string;
-  /** Not there for built-in fields and for those of the section without a title. */
-  readonly section?: { readonly id: string; readonly title: string };
-  /** The SDK's name of the type: `Text`, `Concealed`, `Totp`, …, and `Notes` for the notes of the item. */
-  readonly type: string;
 }
 
 interface ItemIds {
@@ -60,7 +45,7 @@ const idPattern = /^[a-z2-7]{26}$/;
  * Every method throws OneCliError: `not-connected` after {@link dispose}, otherwise what
  * {@link classifyOnePasswordError} makes of the failure.
  */
-export class OnePassword implements SecretProvider {
+export class OnePassword implements SecretProvider, SecretBrowser {
   readonly #token: ServiceAccountToken;
   readonly #integrationVersion: string;
   readonly #timeoutMs: number;

@@ -11,10 +11,13 @@ export const startOptions = z.strictObject({
   authority: z.strictObject({ certificate: z.string(), privateKey: z.string() }).optional(),
   /** Folder for the trust files. */
   dataDir: z.string(),
+  /** Absent: the one that the environment of the process names. */
   parentProxy: z.string().optional(),
   /** PEM. */
   extraCaCertificates: z.array(z.string()),
   port: z.int().min(0).max(65_535),
+  /** Another port will do where this one stays taken for five seconds. */
+  anyPort: z.boolean().optional(),
   /** Of an earlier run, so that its terminals go on working. */
   password: z.string().min(32).optional(),
 });
@@ -27,10 +30,17 @@ export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("setMappings"), id: requestId, mappings: z.array(mappingSchema) }),
   /** Signs in and lists vaults; the account is used from then on, and kept as it was if that fails. */
   z.strictObject({ type: z.literal("connect"), id: requestId, token: z.string() }),
+  /** Uses an account that was connected before; 1Password is asked at the first need. */
+  z.strictObject({ type: z.literal("useAccount"), id: requestId, token: z.string() }),
   z.strictObject({ type: z.literal("disconnect") }),
   z.strictObject({ type: z.literal("invalidate"), reference: z.string().optional() }),
   /** Reads the secret behind a reference and drops it. */
   z.strictObject({ type: z.literal("test"), id: requestId, reference: z.string() }),
+  z.strictObject({ type: z.literal("listVaults"), id: requestId }),
+  z.strictObject({ type: z.literal("listItems"), id: requestId, vaultId: z.string() }),
+  z.strictObject({ type: z.literal("listFields"), id: requestId, vaultId: z.string(), itemId: z.string() }),
+  /** Milliseconds since the cached value of each reference was read. */
+  z.strictObject({ type: z.literal("cacheAges"), id: requestId, references: z.array(z.string()) }),
   z.strictObject({ type: z.literal("ping"), id: requestId }),
   z.strictObject({ type: z.literal("stop"), id: requestId }),
 ]);
@@ -61,6 +71,19 @@ export const startResult = z.strictObject({
 
 export const connectResult = z.strictObject({ account: z.string(), vaults: z.int() });
 
+export const vaultList = z.array(z.strictObject({ id: z.string(), title: z.string() }));
+export const itemList = z.array(z.strictObject({ id: z.string(), title: z.string(), category: z.string() }));
+export const fieldList = z.array(
+  z.strictObject({
+    id: z.string(),
+    label: z.string(),
+    section: z.strictObject({ id: z.string(), title: z.string() }).optional(),
+    type: z.string(),
+  }),
+);
+/** In the order asked for; null where no value is cached. */
+export const ageList = z.array(z.number().nullable());
+
 /** From the gateway thread. `result` is of the shape that belongs to the request. */
 export const fromGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("done"), id: requestId, result: z.unknown() }),
@@ -75,6 +98,7 @@ export const fromGateway = z.discriminatedUnion("type", [
 
 export type ToGateway = z.infer<typeof toGateway>;
 export type FromGateway = z.infer<typeof fromGateway>;
+export type ActivityRecord = z.infer<typeof activityRecord>;
 export type StartOptions = z.infer<typeof startOptions>;
 export type StartResult = z.infer<typeof startResult>;
 export type ConnectResult = z.infer<typeof connectResult>;

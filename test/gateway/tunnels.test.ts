@@ -161,20 +161,36 @@ describe("blind tunnels", () => {
     await (await target.next()).closed();
   });
 
-  for (const how of ["reset", "end"] as const) {
-    it(`give up dialling when the client leaves (${how})`, async () => {
-      const holding = fixture.parent.hold();
-      const wire = await openConnection(fixture.endpoint);
-      wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
-      const asking = await holding.asked;
-      const gone = once(asking, "close");
-      if (how === "reset") {
-        wire.socket.resetAndDestroy();
-      } else {
-        wire.socket.destroy();
-      }
-      await gone;
-      holding.release();
-    });
-  }
+  it("lose nothing of a client that has finished before they are open", async () => {
+    const holding = fixture.parent.hold();
+    const client = await openConnection(fixture.endpoint);
+    client.socket.end(`CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nall of it`);
+    await holding.asked;
+    holding.release();
+    const server = await target.next();
+    assert.equal(await server.rest(), "all of it");
+    server.socket.end("answer");
+    assert.match(await client.rest(), /^HTTP\/1\.1 200 .*\r\n\r\nanswer$/);
+  });
+
+  it("give up dialling when the client resets", async () => {
+    const holding = fixture.parent.hold();
+    const wire = await openConnection(fixture.endpoint);
+    wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+    const asking = await holding.asked;
+    const gone = once(asking, "end");
+    wire.socket.resetAndDestroy();
+    await gone;
+    holding.release();
+  });
+
+  it("do not outlive a client that closed while they were dialled", async () => {
+    const holding = fixture.parent.hold();
+    const wire = await openConnection(fixture.endpoint);
+    wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+    await holding.asked;
+    wire.socket.destroy();
+    holding.release();
+    await (await target.next()).closed();
+  });
 });

@@ -6,7 +6,7 @@ import type { Clock } from "../../src/core/ports.ts";
 import { parseSecretReference } from "../../src/core/secretReference.ts";
 import { OnePassword } from "../../src/secrets/onePassword.ts";
 import type { OnePasswordOptions } from "../../src/secrets/onePassword.ts";
-import { parseServiceAccountToken } from "../../src/secrets/serviceAccountToken.ts";
+import { parseServiceAccountToken } from "../../src/core/serviceAccountToken.ts";
 
 /** Prefix of every value and key in these tests: wherever it shows up in print, a secret has got out. */
 export const canary = "CANARY";

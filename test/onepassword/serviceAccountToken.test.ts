@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { isOneCliError } from "../../src/core/errors.ts";
-import { parseServiceAccountToken } from "../../src/secrets/serviceAccountToken.ts";
+import { parseServiceAccountToken } from "../../src/core/serviceAccountToken.ts";
 import { startOnePasswordService } from "../support/onePassword/service.ts";
 import type { OnePasswordService } from "../support/onePassword/service.ts";
 import { assertClean, connect, refusal } from "./connection.ts";

@@ -48,6 +48,24 @@ export class TestAuthority {
     return new TestAuthority(issuer, keys);
   }
 
+  /** A server's certificate that nobody but the server itself has signed. */
+  static async selfSigned(names: readonly string[]): Promise<ServerCertificate> {
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+    const certificate = await X509CertificateGenerator.createSelfSigned({
+      serialNumber: randomBytes(8).toString("hex"),
+      name: [{ CN: [names[0] ?? "test"] }],
+      notBefore: new Date(Date.now() - day),
+      notAfter: new Date(Date.now() + day),
+      keys,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }) as const)),
+      ],
+    });
+    const key = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
+    return { key: PemConverter.encode(key, "PRIVATE KEY"), cert: `${certificate.toString("pem")}\n` };
+  }
+
   async issue({ names, notBefore, notAfter }: CertificateRequest): Promise<ServerCertificate> {
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const certificate = await X509CertificateGenerator.create({

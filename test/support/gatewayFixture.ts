@@ -6,7 +6,7 @@ import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
 import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
 import { OnePassword } from "../../src/secrets/onePassword.ts";
-import { parseServiceAccountToken } from "../../src/secrets/serviceAccountToken.ts";
+import { parseServiceAccountToken } from "../../src/core/serviceAccountToken.ts";
 import { TestAuthority } from "./certificates.ts";
 import { LeadingProxy } from "./leadingProxy.ts";
 import { recordingLogger } from "./logger.ts";

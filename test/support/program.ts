@@ -17,8 +17,10 @@ export interface Outcome {
 export interface ProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** What the process finds at its stdin; without it nothing. `"open"`: the test writes and ends it. */
-  readonly stdin?: string | Buffer | "open";
+  /** What the process finds at its stdin; without it nothing. */
+  readonly stdin?: string | Buffer;
+  /** The test itself writes to stdin and ends it. */
+  readonly stdinOpen?: true;
   /** What it finds at file descriptor 3, a pipe. */
   readonly fd3?: string;
 }
@@ -37,7 +39,7 @@ export class Program {
   readonly ended: Promise<Outcome>;
   readonly #said = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
 
-  constructor(command: string, args: readonly string[], { env, cwd, stdin, fd3 }: ProcessOptions) {
+  constructor(command: string, args: readonly string[], { env, cwd, stdin, stdinOpen, fd3 }: ProcessOptions) {
     this.child = spawn(command, args, {
       env,
       cwd,
@@ -63,7 +65,7 @@ export class Program {
     this.ended.catch(() => undefined);
     // A process may end before it has read what it was given.
     child.stdin!.on("error", () => undefined);
-    if (stdin !== "open") {
+    if (stdinOpen !== true) {
       child.stdin!.end(stdin);
     }
     if (fd3 !== undefined) {

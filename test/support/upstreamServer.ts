@@ -22,6 +22,8 @@ export class UpstreamServer {
   readonly received: ReceivedRequest[] = [];
   /** TCP connections that it has seen. */
   connections = 0;
+  /** Whether bodies are read and kept; where not, that is up to the handler. */
+  keepBodies = true;
   handler: Handler = (_request, response) => {
     response.setHeader("content-type", "application/json");
     response.end('{"ok":true}');
@@ -38,11 +40,7 @@ export class UpstreamServer {
       socket.once("close", () => this.#sockets.delete(socket));
     });
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-      const body = new Promise<Buffer>((resolve) => {
-        const chunks: Buffer[] = [];
-        request.on("data", (chunk: Buffer) => chunks.push(chunk));
-        request.on("end", () => resolve(Buffer.concat(chunks)));
-      });
+      const body = this.keepBodies ? bodyOf(request) : Promise.resolve(Buffer.alloc(0));
       const received: ReceivedRequest = {
         method: request.method ?? "",
         url: request.url ?? "",
@@ -79,10 +77,22 @@ export class UpstreamServer {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** The next request, of whose body nothing is read until the test does; it is answered by the test as well. */
+  hold(): Promise<IncomingMessage> {
+    return new Promise((resolve) => {
+      this.keepBodies = false;
+      this.handler = (request) => {
+        this.keepBodies = true;
+        resolve(request);
+      };
+    });
+  }
+
   /** Forgets what was received and answers plainly again. */
   reset(): void {
     this.received.length = 0;
     this.#waiting.length = 0;
+    this.keepBodies = true;
     this.handler = (_request, response) => {
       response.setHeader("content-type", "application/json");
       response.end('{"ok":true}');
@@ -101,21 +111,33 @@ export class UpstreamServer {
   }
 }
 
+function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => resolve(Buffer.concat(chunks)));
+  });
+}
+
 /** A server that sends exactly the bytes a test writes: for what Node's own server would not say. */
 export class RawServer {
   /** Connections that it has seen. */
   connections = 0;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  /** Every TCP connection, by the port of its other end. */
+  readonly #sockets = new Map<number, Socket>();
   readonly #arrived: WireReader[] = [];
   readonly #waiting: ((connection: WireReader) => void)[] = [];
 
   private constructor(server: Server, event: "connection" | "secureConnection") {
     this.#server = server;
+    server.on("connection", (socket: Socket) => {
+      const port = socket.remotePort ?? 0;
+      this.#sockets.set(port, socket);
+      socket.once("close", () => this.#sockets.delete(port));
+    });
     server.on(event, (socket: Socket) => {
       this.connections++;
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
       const connection = new WireReader(socket);
       const waiting = this.#waiting.shift();
       if (waiting === undefined) {
@@ -150,8 +172,13 @@ export class RawServer {
       : Promise.resolve(arrived);
   }
 
+  /** Resets a connection, also one with TLS. */
+  reset({ socket }: WireReader): void {
+    this.#sockets.get(socket.remotePort ?? 0)?.resetAndDestroy();
+  }
+
   async close(): Promise<void> {
-    for (const socket of this.#sockets) {
+    for (const socket of this.#sockets.values()) {
       socket.destroy();
     }
     await new Promise((resolve) => this.#server.close(resolve));

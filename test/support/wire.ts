@@ -75,6 +75,11 @@ export class WireReader {
     });
   }
 
+  /** Bytes that have come and were not read yet. */
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
   /** Writes text as Latin-1: one character, one byte. */
   send(text: string): void {
     this.socket.write(text, "latin1");

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { OneCliError } from "../core/errors.ts";
+import { OneCliError } from "./errors.ts";
 
 /** What a pasted token says, checked. `token` is a credential: it goes to the SDK and to secret storage only. */
 export interface ServiceAccountToken {

@@ -1,0 +1,97 @@
+// Builds the object graph and starts it.
+import { join } from "node:path";
+import * as vscode from "vscode";
+import { registerCommands } from "./vscode/commands/register.ts";
+import { setContextKey } from "./vscode/contextKeys.ts";
+import { Disposables } from "./vscode/disposables.ts";
+import { IdentityStore } from "./vscode/identityStore.ts";
+import { MappingStore } from "./vscode/mappingStore.ts";
+import { MappingsTree } from "./vscode/mappingsTree.ts";
+import { Notifications, showWithActions } from "./vscode/notifications.ts";
+import { explain, Session } from "./vscode/session.ts";
+import { onDidChangeSettings, readSettings } from "./vscode/settings.ts";
+import { StaleTerminals } from "./vscode/staleTerminals.ts";
+import { StatusBar } from "./vscode/statusBar.ts";
+import { Terminals } from "./vscode/terminals.ts";
+import { TokenStore } from "./vscode/tokenStore.ts";
+
+let session: Session | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const disposables = new Disposables();
+  context.subscriptions.push(disposables);
+  const log = disposables.add(vscode.window.createOutputChannel("OneCLI", { log: true }));
+  const folder = context.globalStorageUri.fsPath;
+  const tokens = new TokenStore(context.secrets, folder, log);
+  const mappings = new MappingStore(context.workspaceState);
+  const notifications = new Notifications();
+  const stale = new StaleTerminals();
+  const current = new Session({
+    gatewayFile: join(context.extensionPath, "dist", "gateway.js"),
+    dataDir: join(folder, "trust"),
+    tokens,
+    identity: new IdentityStore(context.secrets, context.workspaceState),
+    mappings,
+    logger: log,
+    settings: readSettings,
+    onRequestFailed: (code, host) => void notifications.requestFailed(code, host),
+    onRestart: () => notifications.gatewayRestarts(),
+    onPortChanged: () => stale.announce(),
+  });
+  session = current;
+  disposables.add(current);
+  const terminals = disposables.add(
+    new Terminals(context.environmentVariableCollection, () => current.ensureEnvironment()),
+  );
+  const tree = disposables.add(new MappingsTree(current));
+  disposables.add(new StatusBar(current));
+  disposables.add(registerCommands({ session: current, tree, terminals, log }));
+
+  const show = () => {
+    setContextKey("onecli.hasAccount", current.account.kind === "present");
+    setContextKey("onecli.hasMappings", current.entries.length > 0);
+    terminals.apply(current.environment);
+    if (current.account.kind === "present") {
+      notifications.resolved("not-connected");
+    }
+  };
+  const report = (error: unknown) => {
+    log.error(explain(error));
+    void showWithActions("error", `OneCLI could not start its gateway. ${explain(error)}`, [
+      { title: "Try Again", command: "onecli.gateway.restart" },
+      { title: "Show Log", command: "onecli.log.show" },
+    ]);
+  };
+  disposables.add(current.onDidChange(show));
+  disposables.add(tokens.onDidChange(() => void current.accountChanged().catch(report)));
+  disposables.add(
+    onDidChangeSettings(({ gateway }) => {
+      show();
+      if (gateway) {
+        current.restart().catch(report);
+      }
+    }),
+  );
+  show();
+  reportProblem(mappings);
+  // Nothing of this is needed to show the views.
+  current.open().catch(report);
+}
+
+export async function deactivate(): Promise<void> {
+  await session?.stop();
+}
+
+function reportProblem({ problem }: MappingStore): void {
+  if (problem?.kind === "future") {
+    void vscode.window.showWarningMessage(
+      "The mappings of this workspace were written by a later version of OneCLI. They are left alone; update OneCLI to use them.",
+    );
+  } else if (problem !== undefined) {
+    const count = problem.messages.length;
+    const what = count === 1 ? "1 mapping of this workspace" : `${count} mappings of this workspace`;
+    void vscode.window.showWarningMessage(
+      `${what} cannot be read and is kept aside: ${problem.messages[0] ?? ""}.`,
+    );
+  }
+}

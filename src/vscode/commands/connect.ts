@@ -1,0 +1,98 @@
+import * as vscode from "vscode";
+import { isOneCliError } from "../../core/errors.ts";
+import { parseServiceAccountToken } from "../../core/serviceAccountToken.ts";
+import { showWithActions } from "../notifications.ts";
+import { explain, type Session } from "../session.ts";
+
+/** Far more than a token has; a longer text is something else, and not worth decoding at every key. */
+const maxLength = 8_192;
+
+/** Asks for a token, checks it against 1Password and keeps it. */
+export async function connectAccount(session: Session): Promise<boolean> {
+  const token = await vscode.window.showInputBox({
+    title: session.account.kind === "none" ? "Connect 1Password" : "Connect 1Password with Another Token",
+    prompt: "Paste the token of a 1Password Service Account. It is stored encrypted.",
+    placeHolder: "ops_…",
+    password: true,
+    ignoreFocusOut: true,
+    validateInput: checkShape,
+  });
+  if (token === undefined) {
+    return false;
+  }
+  try {
+    return await vscode.window.withProgress(
+      {
+        location: vscode.ProgressLocation.Notification,
+        title: "Connecting to 1Password…",
+        cancellable: true,
+      },
+      (_progress, cancellation) => connectWith(session, token, cancellation),
+    );
+  } catch (error) {
+    const retry = { title: "Try Again", command: "onecli.account.connect" };
+    const log = { title: "Show Log", command: "onecli.log.show" };
+    void showWithActions("error", `1Password was not connected. ${explain(error)}`, [retry, log]);
+    return false;
+  }
+}
+
+async function connectWith(
+  session: Session,
+  token: string,
+  cancellation: vscode.CancellationToken,
+): Promise<boolean> {
+  const cancelled = new Promise<undefined>((resolve) => {
+    cancellation.onCancellationRequested(() => resolve(undefined));
+  });
+  const connecting = session.connect(token, () => cancellation.isCancellationRequested);
+  // What comes after Cancel is undone by the session and of no interest here.
+  connecting.catch(() => undefined);
+  const result = await Promise.race([connecting, cancelled]);
+  if (result === undefined) {
+    return false;
+  }
+  const vaults = result.vaults === 1 ? "1 vault" : `${result.vaults} vaults`;
+  const add = { title: "Add Mapping", command: "onecli.mapping.add" };
+  void showWithActions(
+    "info",
+    `Connected to ${result.account}: ${vaults}.`,
+    session.entries.length === 0 ? [add] : [],
+  );
+  if (result.vaults === 0) {
+    void showWithActions(
+      "warning",
+      "The service account sees no vault. Grant it read access in 1Password.",
+      [],
+    );
+  }
+  return true;
+}
+
+function checkShape(text: string): string | undefined {
+  if (text.trim() === "") {
+    return "Paste the token.";
+  }
+  if (text.length > maxLength) {
+    return "This is longer than any token: paste the token alone.";
+  }
+  try {
+    parseServiceAccountToken(text);
+    return undefined;
+  } catch (error) {
+    return isOneCliError(error) ? error.message : "This is no token.";
+  }
+}
+
+export async function disconnectAccount(session: Session): Promise<void> {
+  const yes = "Disconnect";
+  const answer = await vscode.window.showWarningMessage(
+    "Disconnect 1Password? The token and every cached value are removed; mapped hosts are refused until you connect again.",
+    { modal: true },
+    yes,
+  );
+  if (answer === yes) {
+    await session.disconnect();
+    void vscode.window.showInformationMessage("1Password is disconnected. The token has been removed.");
+  }
+}

@@ -1,0 +1,179 @@
+// Picking a secret: vault, item, field, by name; or typing the reference. Never a value.
+import * as vscode from "vscode";
+import { isOneCliError } from "../../core/errors.ts";
+import type { FieldEntry, ItemEntry, VaultEntry } from "../../core/ports.ts";
+import { formatSecretReference, parseSecretReference } from "../../core/secretReference.ts";
+import type { Session } from "../session.ts";
+
+export interface PickedReference {
+  readonly reference: string;
+  /** The names behind a reference that is made of ids. */
+  readonly names?: string;
+}
+
+interface Choice<T> extends vscode.QuickPickItem {
+  readonly value?: T;
+}
+
+type Picked<T> =
+  { readonly kind: "picked"; readonly value: T } | { readonly kind: "back" } | { readonly kind: "type" };
+
+const typeItem = { label: "$(edit) Type a reference…", alwaysShow: true };
+
+/** undefined: cancelled. @throws OneCliError where 1Password cannot be asked. */
+export async function pickReference(
+  session: Session,
+  title: string,
+  current?: string,
+): Promise<PickedReference | undefined> {
+  for (;;) {
+    const vault = await pick(title, "Which vault?", await busy(session.listVaults()), vaultChoice, false);
+    if (vault === undefined || vault.kind === "back") {
+      return undefined;
+    }
+    if (vault.kind === "type") {
+      return typeReference(title, current);
+    }
+    const inVault = await pickInVault(session, title, vault.value);
+    if (inVault === undefined || inVault !== "back") {
+      return inVault;
+    }
+  }
+}
+
+async function pickInVault(
+  session: Session,
+  title: string,
+  vault: VaultEntry,
+): Promise<PickedReference | "back" | undefined> {
+  for (;;) {
+    const items = await busy(session.listItems(vault.id));
+    const item = await pick(title, `Which item of ${vault.title}?`, items, itemChoice, true);
+    if (item?.kind !== "picked") {
+      return item === undefined ? undefined : "back";
+    }
+    const fields = await busy(session.listFields(vault.id, item.value.id));
+    const field = await pick(title, `Which field of ${item.value.title}?`, fields, fieldChoice, true);
+    if (field === undefined) {
+      return undefined;
+    }
+    if (field.kind === "picked") {
+      return referenceTo(vault, item.value, field.value, fields);
+    }
+  }
+}
+
+/** By names where a reference can carry them and they are unambiguous, by ids otherwise. */
+export function referenceTo(
+  vault: VaultEntry,
+  item: ItemEntry,
+  field: FieldEntry,
+  fields: readonly FieldEntry[],
+): PickedReference {
+  const names = [
+    vault.title,
+    item.title,
+    ...(field.section === undefined ? [] : [field.section.title]),
+    field.label,
+  ];
+  const attribute = field.type === "Totp" ? "?attribute=otp" : "";
+  const twins = fields.filter(
+    ({ label, section }) =>
+      label.toLowerCase() === field.label.toLowerCase() && section?.title === field.section?.title,
+  );
+  const byNames = `op://${names.join("/")}${attribute}`;
+  if (twins.length === 1 && isReference(byNames)) {
+    return { reference: byNames };
+  }
+  const ids = [vault.id, item.id, ...(field.section === undefined ? [] : [field.section.id]), field.id];
+  return { reference: `op://${ids.join("/")}${attribute}`, names: names.join("/") };
+}
+
+async function typeReference(title: string, current = ""): Promise<PickedReference | undefined> {
+  const typed = await vscode.window.showInputBox({
+    title,
+    prompt: "op://vault/item/field or op://vault/item/section/field, by names or ids",
+    placeHolder: "op://API Keys/Anthropic/credential",
+    value: current,
+    ignoreFocusOut: true,
+    validateInput: (text) => {
+      try {
+        parseSecretReference(text.trim());
+        return undefined;
+      } catch (error) {
+        return isOneCliError(error) ? error.message : "This is no secret reference.";
+      }
+    },
+  });
+  return typed === undefined
+    ? undefined
+    : { reference: formatSecretReference(parseSecretReference(typed.trim())) };
+}
+
+function isReference(text: string): boolean {
+  try {
+    return formatSecretReference(parseSecretReference(text)) === text;
+  } catch {
+    return false;
+  }
+}
+
+const vaultChoice = (vault: VaultEntry): Choice<VaultEntry> => ({
+  label: `$(folder) ${vault.title}`,
+  value: vault,
+});
+const itemChoice = (item: ItemEntry): Choice<ItemEntry> => ({
+  label: `$(key) ${item.title}`,
+  description: item.category,
+  value: item,
+});
+const fieldChoice = (field: FieldEntry): Choice<FieldEntry> => ({
+  label: `$(symbol-field) ${field.label}`,
+  description: [field.section?.title, field.type].filter((text) => text !== undefined).join(" · "),
+  value: field,
+});
+
+/** A pick with Back where there is a step before, and the way to typing where there is none. */
+function pick<T>(
+  title: string,
+  placeholder: string,
+  values: readonly T[],
+  toChoice: (value: T) => Choice<T>,
+  hasBack: boolean,
+): Promise<Picked<T> | undefined> {
+  const quickPick = vscode.window.createQuickPick<Choice<T>>();
+  quickPick.title = title;
+  quickPick.placeholder = values.length === 0 ? "There is nothing to pick here." : placeholder;
+  quickPick.matchOnDescription = true;
+  quickPick.ignoreFocusOut = true;
+  quickPick.items = hasBack ? values.map(toChoice) : [...values.map(toChoice), typeItem];
+  quickPick.buttons = hasBack ? [vscode.QuickInputButtons.Back] : [];
+  return new Promise((resolve) => {
+    quickPick.onDidAccept(() => {
+      const [choice] = quickPick.selectedItems;
+      if (choice !== undefined) {
+        resolve(choice.value === undefined ? { kind: "type" } : { kind: "picked", value: choice.value });
+        quickPick.hide();
+      }
+    });
+    quickPick.onDidTriggerButton(() => {
+      resolve({ kind: "back" });
+      quickPick.hide();
+    });
+    quickPick.onDidHide(() => {
+      resolve(undefined);
+      quickPick.dispose();
+    });
+    quickPick.show();
+  });
+}
+
+/** Shows that 1Password is being asked. */
+function busy<T>(asking: Promise<T>): Promise<T> {
+  return Promise.resolve(
+    vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title: "Asking 1Password…" },
+      () => asking,
+    ),
+  );
+}

@@ -1,0 +1,90 @@
+import * as vscode from "vscode";
+import type { Entry } from "../mappingStore.ts";
+import type { MappingsTree } from "../mappingsTree.ts";
+import { explain, type Session } from "../session.ts";
+import type { Terminals } from "../terminals.ts";
+import { connectAccount, disconnectAccount } from "./connect.ts";
+import {
+  addMapping,
+  copyReference,
+  duplicateMapping,
+  editMapping,
+  pickEntry,
+  removeMapping,
+  setEnabled,
+  testMapping,
+} from "./mappings.ts";
+import { exportMappings, importMappings } from "./transfer.ts";
+
+export interface CommandParts {
+  readonly session: Session;
+  readonly tree: MappingsTree;
+  readonly terminals: Terminals;
+  readonly log: vscode.LogOutputChannel;
+}
+
+/** Every command of package.json and what it does; a test compares the two lists. */
+export const commandIds = [
+  "onecli.account.connect",
+  "onecli.account.disconnect",
+  "onecli.mapping.add",
+  "onecli.mapping.edit",
+  "onecli.mapping.remove",
+  "onecli.mapping.test",
+  "onecli.mapping.enable",
+  "onecli.mapping.disable",
+  "onecli.mapping.duplicate",
+  "onecli.mapping.copyReference",
+  "onecli.mapping.import",
+  "onecli.mapping.export",
+  "onecli.cache.clear",
+  "onecli.terminal.open",
+  "onecli.gateway.restart",
+  "onecli.log.show",
+] as const;
+
+type CommandId = (typeof commandIds)[number];
+type Handler = (target: Entry | undefined) => unknown;
+
+export function registerCommands({ session, tree, terminals, log }: CommandParts): vscode.Disposable {
+  /** A row's command: the row it was called on, the one that is selected, or one that is asked for. */
+  const onEntry =
+    (title: string, act: (entry: Entry) => unknown): Handler =>
+    async (target) => {
+      const hostname =
+        target?.hostname ?? (tree.selection.length === 1 ? tree.selection[0]?.hostname : undefined);
+      const entry =
+        session.entries.find((candidate) => candidate.hostname === hostname) ??
+        (await pickEntry(session, title));
+      return entry === undefined ? undefined : act(entry);
+    };
+  const handlers: Readonly<Record<CommandId, Handler>> = {
+    "onecli.account.connect": () => connectAccount(session),
+    "onecli.account.disconnect": () => disconnectAccount(session),
+    "onecli.mapping.add": () => addMapping(session),
+    "onecli.mapping.edit": onEntry("Edit Mapping", (entry) => editMapping(session, entry)),
+    "onecli.mapping.remove": onEntry("Remove Mapping", (entry) => removeMapping(session, entry)),
+    "onecli.mapping.test": onEntry("Test Mapping", (entry) => testMapping(session, entry)),
+    "onecli.mapping.enable": onEntry("Enable Mapping", (entry) => setEnabled(session, entry, true)),
+    "onecli.mapping.disable": onEntry("Disable Mapping", (entry) => setEnabled(session, entry, false)),
+    "onecli.mapping.duplicate": onEntry("Duplicate Mapping", (entry) => duplicateMapping(session, entry)),
+    "onecli.mapping.copyReference": onEntry("Copy Secret Reference", copyReference),
+    "onecli.mapping.import": () => importMappings(session),
+    "onecli.mapping.export": () => exportMappings(session),
+    "onecli.cache.clear": () => session.clearCache(),
+    "onecli.terminal.open": () => terminals.open(),
+    "onecli.gateway.restart": () => session.restart(),
+    "onecli.log.show": () => log.show(),
+  };
+  const registered = commandIds.map((id) =>
+    vscode.commands.registerCommand(id, async (target?: Entry) => {
+      try {
+        return await handlers[id](target);
+      } catch (error) {
+        void vscode.window.showErrorMessage(explain(error));
+        return undefined;
+      }
+    }),
+  );
+  return vscode.Disposable.from(...registered);
+}

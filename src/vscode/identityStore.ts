@@ -1,0 +1,72 @@
+// What makes this window's gateway the same one after a reload, so that the terminals it left behind go on working.
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { Memento, SecretStorage } from "vscode";
+import { z } from "zod";
+
+const authoritySchema = z.strictObject({ certificate: z.string(), privateKey: z.string() });
+export type Authority = z.infer<typeof authoritySchema>;
+
+const authorityKey = "onecli.authority";
+const workspaceKey = "onecli.workspace";
+const portKey = "onecli.port";
+
+export class IdentityStore {
+  readonly #secrets: SecretStorage;
+  readonly #workspace: Memento;
+
+  constructor(secrets: SecretStorage, workspace: Memento) {
+    this.#secrets = secrets;
+    this.#workspace = workspace;
+  }
+
+  /** The CA that all windows share; undefined before the first gateway has made one. */
+  async authority(): Promise<Authority | undefined> {
+    const stored = authoritySchema.safeParse(parseJson(await this.#secrets.get(authorityKey)));
+    return stored.success ? stored.data : undefined;
+  }
+
+  async storeAuthority(authority: Authority): Promise<void> {
+    await this.#secrets.store(authorityKey, JSON.stringify(authority));
+  }
+
+  /** The proxy's password in this workspace, 256 bits, made at the first call. */
+  async password(): Promise<string> {
+    const key = `onecli.password.${await this.#workspaceId()}`;
+    const stored = z
+      .string()
+      .min(43)
+      .safeParse(await this.#secrets.get(key));
+    if (stored.success) {
+      return stored.data;
+    }
+    const password = randomBytes(32).toString("base64url");
+    await this.#secrets.store(key, password);
+    return password;
+  }
+
+  /** The port of the last time; 0 where there was none. */
+  get port(): number {
+    return z.int().min(1).max(65_535).catch(0).parse(this.#workspace.get(portKey));
+  }
+
+  async storePort(port: number): Promise<void> {
+    await this.#workspace.update(portKey, port);
+  }
+
+  async #workspaceId(): Promise<string> {
+    const stored = z.uuid().safeParse(this.#workspace.get(workspaceKey));
+    const id = stored.success ? stored.data : randomUUID();
+    if (!stored.success) {
+      await this.#workspace.update(workspaceKey, id);
+    }
+    return createHash("sha256").update(id).digest("hex").slice(0, 16);
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
+}

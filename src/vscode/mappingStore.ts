@@ -1,0 +1,132 @@
+import type { Memento } from "vscode";
+import { z } from "zod";
+import { type Mapping, type MappingInput, mappingSchema, parseMapping } from "../core/mapping.ts";
+
+const storageKey = "onecli.mappings";
+const version = 1;
+
+/** A mapping in storage: with the names to show where the reference is made of ids. */
+const storedMappingSchema = mappingSchema.extend({ names: z.string().optional() });
+export type StoredMapping = z.infer<typeof storedMappingSchema>;
+
+const stateSchema = z.object({ version: z.literal(version), mappings: z.array(z.unknown()) });
+
+export interface Entry extends Mapping {
+  /** As it is stored. */
+  readonly stored: StoredMapping;
+}
+
+export type StoreProblem =
+  /** Written by a later version of this extension: left alone. */
+  | { readonly kind: "future" }
+  /** Entries that cannot be read; they are kept where they are. */
+  | { readonly kind: "broken"; readonly messages: readonly string[] };
+
+/** The mappings of a workspace. Every change is written whole. */
+export class MappingStore {
+  readonly #state: Memento;
+  #entries: readonly Entry[] = [];
+  #broken: readonly unknown[] = [];
+  #isFuture = false;
+  readonly problem: StoreProblem | undefined;
+
+  constructor(state: Memento) {
+    this.#state = state;
+    this.problem = this.#load(state.get(storageKey));
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  find(hostname: string): Entry | undefined {
+    return this.#entries.find((entry) => entry.hostname === hostname);
+  }
+
+  /**
+   * Adds a mapping, or puts it in the place of the one for `replacing` (its canonical hostname).
+   * @throws MappingError with a sentence for the person.
+   */
+  async put(input: StoredMapping, replacing?: string): Promise<Entry> {
+    const entry = read(input);
+    if (typeof entry === "string") {
+      throw new MappingError(entry);
+    }
+    if (entry.hostname !== replacing && this.find(entry.hostname) !== undefined) {
+      throw new MappingError(`${entry.hostname} is mapped already.`);
+    }
+    const index = this.#entries.findIndex(({ hostname }) => hostname === replacing);
+    const entries = [...this.#entries];
+    entries.splice(index === -1 ? entries.length : index, index === -1 ? 0 : 1, entry);
+    await this.#write(entries);
+    return entry;
+  }
+
+  async remove(hostname: string): Promise<void> {
+    await this.#write(this.#entries.filter((entry) => entry.hostname !== hostname));
+  }
+
+  async #write(entries: readonly Entry[]): Promise<void> {
+    if (this.#isFuture) {
+      throw new MappingError(
+        "The mappings of this workspace were written by a later version of OneCLI; update it to change them.",
+      );
+    }
+    const mappings = [...entries.map(({ stored }) => stored), ...this.#broken];
+    await this.#state.update(storageKey, { version, mappings });
+    this.#entries = entries;
+  }
+
+  #load(state: unknown): StoreProblem | undefined {
+    if (state === undefined) {
+      return undefined;
+    }
+    const { success, data } = stateSchema.safeParse(state);
+    if (!success) {
+      this.#isFuture = true;
+      return { kind: "future" };
+    }
+    const entries = new Map<string, Entry>();
+    const broken: unknown[] = [];
+    const messages: string[] = [];
+    for (const stored of data.mappings) {
+      const entry = read(stored);
+      if (typeof entry !== "string" && !entries.has(entry.hostname)) {
+        entries.set(entry.hostname, entry);
+      } else {
+        broken.push(stored);
+        messages.push(typeof entry === "string" ? entry : `hostname: "${entry.hostname}" is mapped twice`);
+      }
+    }
+    this.#entries = [...entries.values()];
+    this.#broken = broken;
+    return messages.length === 0 ? undefined : { kind: "broken", messages };
+  }
+}
+
+/** Says why a mapping cannot be stored. */
+export class MappingError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "MappingError";
+  }
+}
+
+/** What the gateway is told of an entry. */
+export function toInput({ stored }: Entry): MappingInput {
+  return withoutNames(stored);
+}
+
+function read(stored: unknown): Entry | string {
+  const shape = storedMappingSchema.safeParse(stored);
+  const input = shape.success ? withoutNames(shape.data) : stored;
+  const mapping = parseMapping(input);
+  if (typeof mapping === "string" || !shape.success) {
+    return typeof mapping === "string" ? mapping : "is not valid";
+  }
+  return { ...mapping, stored: { ...shape.data, hostname: mapping.hostname } };
+}
+
+function withoutNames({ names, ...input }: StoredMapping): MappingInput {
+  return input;
+}

@@ -1,0 +1,87 @@
+import * as vscode from "vscode";
+import { describeError, type ErrorCode } from "../core/errors.ts";
+
+/** A button and the command behind it. */
+export interface Action {
+  readonly title: string;
+  readonly command: string;
+  readonly arguments?: readonly unknown[];
+}
+
+const connect: Action = { title: "Connect 1Password", command: "onecli.account.connect" };
+const showMappings: Action = { title: "Show Mappings", command: "onecli.mappings.focus" };
+const showLog: Action = { title: "Show Log", command: "onecli.log.show" };
+
+/** What fixes which problem. A code that is not here needs no notification: the agent's answer says enough. */
+const fixes: Partial<Record<ErrorCode, Action>> = {
+  "not-connected": connect,
+  "token-invalid": connect,
+  "reference-not-found": showMappings,
+  "reference-invalid": showMappings,
+  "value-unusable": showMappings,
+  "onepassword-rate-limited": showLog,
+  "onepassword-unreachable": showLog,
+  "upstream-certificate": {
+    title: "Open Setting",
+    command: "workbench.action.openSettings",
+    arguments: ["onecli.extraCaCertificates"],
+  },
+};
+
+/** After being closed, a notification of one code does not come again for so long, in milliseconds. */
+const quietTime = 5 * 60_000;
+
+export class Notifications {
+  readonly #quietUntil = new Map<ErrorCode, number>();
+  #restartQuietUntil = 0;
+
+  /** Tells of a failed request, once per code, with the action that fixes it. */
+  async requestFailed(code: ErrorCode, host: string): Promise<void> {
+    const action = fixes[code];
+    if (action === undefined || (this.#quietUntil.get(code) ?? 0) > Date.now()) {
+      return;
+    }
+    this.#quietUntil.set(code, Infinity);
+    await showWithActions(
+      "warning",
+      `A request to ${host} was refused (${code}). ${describeError(code).hint}`,
+      [action],
+    );
+    this.#quietUntil.set(code, Date.now() + quietTime);
+  }
+
+  /** Tells once in a while that the gateway ended and comes back by itself. */
+  gatewayRestarts(): void {
+    if (this.#restartQuietUntil < Date.now()) {
+      this.#restartQuietUntil = Date.now() + quietTime;
+      const message = "The OneCLI gateway ended unexpectedly and is being restarted on the same port.";
+      void showWithActions("warning", message, [showLog]);
+    }
+  }
+
+  /** The cause is gone: the next failure is news again. */
+  resolved(...codes: readonly ErrorCode[]): void {
+    codes.forEach((code) => this.#quietUntil.delete(code));
+  }
+}
+
+type Show = (message: string, ...buttons: string[]) => Thenable<string | undefined>;
+
+const show: Readonly<Record<"info" | "warning" | "error", Show>> = {
+  info: (message, ...buttons) => vscode.window.showInformationMessage(message, ...buttons),
+  warning: (message, ...buttons) => vscode.window.showWarningMessage(message, ...buttons),
+  error: (message, ...buttons) => vscode.window.showErrorMessage(message, ...buttons),
+};
+
+/** Shows a message with buttons and runs the command of the one that is pressed. */
+export async function showWithActions(
+  kind: keyof typeof show,
+  message: string,
+  actions: readonly Action[],
+): Promise<void> {
+  const pressed = await show[kind](message, ...actions.map(({ title }) => title));
+  const action = actions.find(({ title }) => title === pressed);
+  if (action !== undefined) {
+    await vscode.commands.executeCommand(action.command, ...(action.arguments ?? []));
+  }
+}

@@ -1,0 +1,373 @@
+// What this window knows and does: its gateway, its account, its mappings. The views show it, the commands act on it.
+import * as vscode from "vscode";
+import { describeError, type ErrorCode, isOneCliError, OneCliError } from "../core/errors.ts";
+import { formatSecretReference } from "../core/secretReference.ts";
+import { type TerminalEnvironment, terminalEnvironment } from "../core/terminalEnvironment.ts";
+import {
+  type ActivityRecord,
+  ageList,
+  type ConnectResult,
+  connectResult,
+  fieldList,
+  itemList,
+  type StartOptions,
+  type StartResult,
+  vaultList,
+} from "../shared/gatewayProtocol.ts";
+import { z } from "zod";
+import { GatewayThread, type ThreadState } from "./gatewayThread.ts";
+import type { IdentityStore } from "./identityStore.ts";
+import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
+import { readExtraCertificates, type Settings } from "./settings.ts";
+import type { TokenStore } from "./tokenStore.ts";
+
+export type Account =
+  | { readonly kind: "none" }
+  /** A token is stored; `name` is known once it was used in this window. */
+  | { readonly kind: "present"; readonly name?: string; readonly vaults?: number };
+
+/** How a mapping fares. Times are Unix milliseconds. */
+export type MappingState =
+  | { readonly kind: "disabled" }
+  | { readonly kind: "unused" }
+  | { readonly kind: "ready"; readonly lastUse?: number }
+  | { readonly kind: "error"; readonly code: ErrorCode; readonly reason: string; readonly lastUse?: number };
+
+interface SessionOptions {
+  readonly gatewayFile: string;
+  readonly dataDir: string;
+  readonly tokens: TokenStore;
+  readonly identity: IdentityStore;
+  readonly mappings: MappingStore;
+  readonly logger: vscode.LogOutputChannel;
+  readonly settings: () => Settings;
+  readonly onRequestFailed: (code: ErrorCode, host: string) => void;
+  /** The gateway ended unexpectedly and is being started again. */
+  readonly onRestart: () => void;
+  /** The gateway listens on another port than before: terminals from before have the old one. */
+  readonly onPortChanged: () => void;
+}
+
+const nothing = z.unknown();
+
+/** Errors that come from the mapping or its secret, and not from the host that it is for. */
+const isMappingError = (code: ErrorCode) =>
+  describeError(code).status === 424 || code.startsWith("onepassword-");
+
+export class Session implements vscode.Disposable {
+  readonly #options: SessionOptions;
+  readonly #thread: GatewayThread;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #states = new Map<string, MappingState>();
+  readonly onDidChange = this.#changed.event;
+  #account: Account = { kind: "none" };
+  /** Account changes one after the other: the last word holds. */
+  #accountChange: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#thread = new GatewayThread({
+      file: options.gatewayFile,
+      logger: options.logger,
+      startOptions: () => this.#startOptions(),
+      onStarted: (start) => this.#onStarted(start),
+      onState: (state) => this.#onThreadState(state),
+      onActivity: (records) => this.#onActivity(records),
+    });
+  }
+
+  get account(): Account {
+    return this.#account;
+  }
+
+  get gateway(): ThreadState {
+    return this.#thread.state;
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#options.mappings.entries;
+  }
+
+  stateOf(entry: Entry): MappingState {
+    return entry.enabled ? (this.#states.get(entry.hostname) ?? { kind: "unused" }) : { kind: "disabled" };
+  }
+
+  /** Looks what is stored and starts the gateway if something is mapped. */
+  async open(): Promise<void> {
+    await this.#readAccount();
+    if (this.#wantsGateway()) {
+      await this.#thread.start();
+    }
+  }
+
+  /** Another window has changed the stored token. */
+  async accountChanged(): Promise<void> {
+    const had = this.#account.kind;
+    await this.#readAccount();
+    if (this.#thread.state.kind !== "running") {
+      return;
+    }
+    const token = await this.#options.tokens.read();
+    if (token === undefined) {
+      this.#thread.notify({ type: "disconnect" });
+    } else {
+      await this.#thread.request({ type: "useAccount", token }, nothing);
+    }
+    if (had !== this.#account.kind) {
+      this.#forgetErrors();
+    }
+  }
+
+  /**
+   * Checks a token against 1Password and, unless `cancelled` by then, seals and stores it. Where any of that fails,
+   * everything is as it was before.
+   * @throws OneCliError; Error where it cannot be stored.
+   */
+  connect(token: string, cancelled: () => boolean): Promise<ConnectResult | undefined> {
+    return this.#serially(async () => {
+      await this.#thread.start();
+      let result: ConnectResult;
+      try {
+        result = await this.#thread.request({ type: "connect", token }, connectResult);
+        if (cancelled()) {
+          await this.#restoreAccount();
+          return undefined;
+        }
+        await this.#options.tokens.store(token.trim());
+      } catch (error) {
+        await this.#restoreAccount();
+        throw error;
+      }
+      this.#account = { kind: "present", name: result.account, vaults: result.vaults };
+      this.#forgetErrors();
+      return result;
+    });
+  }
+
+  /** Removes the token everywhere, and with it every cached value. */
+  disconnect(): Promise<void> {
+    return this.#serially(async () => {
+      this.#thread.notify({ type: "disconnect" });
+      await this.#options.tokens.delete();
+      this.#account = { kind: "none" };
+      this.#forgetErrors();
+    });
+  }
+
+  async saveMapping(mapping: StoredMapping, replacing?: string): Promise<Entry> {
+    const entry = await this.#options.mappings.put(mapping, replacing);
+    this.#states.delete(entry.hostname);
+    if (replacing !== undefined) {
+      this.#states.delete(replacing);
+    }
+    await this.#mappingsChanged();
+    return entry;
+  }
+
+  async removeMapping(hostname: string): Promise<void> {
+    await this.#options.mappings.remove(hostname);
+    this.#states.delete(hostname);
+    await this.#mappingsChanged();
+  }
+
+  /** Reads a secret once, without showing it. @throws OneCliError */
+  async test(reference: string): Promise<void> {
+    await this.#thread.start();
+    await this.#thread.request({ type: "test", reference }, nothing);
+  }
+
+  /** Tests the secret of a mapping and keeps the outcome as its state. @throws OneCliError */
+  async testEntry(entry: Entry): Promise<void> {
+    try {
+      await this.test(formatSecretReference(entry.reference));
+      this.#setState(entry.hostname, { kind: "ready" });
+    } catch (error) {
+      if (isOneCliError(error)) {
+        this.#setState(entry.hostname, { kind: "error", code: error.code, reason: error.message });
+      }
+      throw error;
+    }
+  }
+
+  /** Drops every cached value: the next requests ask 1Password. */
+  clearCache(): void {
+    this.#thread.notify({ type: "invalidate" });
+    this.#forgetErrors();
+  }
+
+  listVaults() {
+    return this.#thread.request({ type: "listVaults" }, vaultList);
+  }
+
+  listItems(vaultId: string) {
+    return this.#thread.request({ type: "listItems", vaultId }, itemList);
+  }
+
+  listFields(vaultId: string, itemId: string) {
+    return this.#thread.request({ type: "listFields", vaultId, itemId }, fieldList);
+  }
+
+  /** Milliseconds since the cached value of a mapping was read; undefined where none is cached. */
+  async cacheAge(entry: Entry): Promise<number | undefined> {
+    if (this.#thread.state.kind !== "running") {
+      return undefined;
+    }
+    const references = [formatSecretReference(entry.reference)];
+    const [age] = await this.#thread.request({ type: "cacheAges", references }, ageList);
+    return age ?? undefined;
+  }
+
+  /** The variables of a terminal, once the gateway runs. */
+  async ensureEnvironment(): Promise<TerminalEnvironment> {
+    return this.#environment(await this.#thread.start());
+  }
+
+  /** The variables that all terminals get at this moment. */
+  get environment(): TerminalEnvironment | undefined {
+    const { state } = this.#thread;
+    const isMapped = this.entries.some(({ enabled }) => enabled);
+    return state.kind === "running" && isMapped && this.#options.settings().terminals === "all"
+      ? this.#environment(state.start)
+      : undefined;
+  }
+
+  async restart(): Promise<void> {
+    await this.#thread.stop();
+    if (this.#wantsGateway()) {
+      await this.#thread.start();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#thread.stop();
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+  }
+
+  #environment({ endpoint, files }: StartResult): TerminalEnvironment {
+    return terminalEnvironment(endpoint, files, this.entries, process.env);
+  }
+
+  #wantsGateway(): boolean {
+    return this.#account.kind === "present" || this.entries.some(({ enabled }) => enabled);
+  }
+
+  async #startOptions(): Promise<StartOptions> {
+    const { identity, settings, dataDir } = this.#options;
+    const current = settings();
+    const authority = await identity.authority();
+    return {
+      mappings: this.entries.map(toInput),
+      ...(authority !== undefined && { authority }),
+      dataDir,
+      ...(current.parentProxy !== "" && { parentProxy: current.parentProxy }),
+      extraCaCertificates: await readExtraCertificates(current),
+      port: identity.port,
+      anyPort: true,
+      password: await identity.password(),
+    };
+  }
+
+  async #onStarted({ endpoint, authority }: StartResult): Promise<void> {
+    const { identity, tokens, onPortChanged } = this.#options;
+    const stored = await identity.authority();
+    if (stored?.certificate !== authority.certificate) {
+      await identity.storeAuthority(authority);
+    }
+    const formerPort = identity.port;
+    if (formerPort !== endpoint.port) {
+      await identity.storePort(endpoint.port);
+      if (formerPort !== 0) {
+        onPortChanged();
+      }
+    }
+    const token = await tokens.read();
+    if (token !== undefined) {
+      await this.#thread.request({ type: "useAccount", token }, nothing);
+    }
+  }
+
+  #onThreadState(state: ThreadState): void {
+    if (state.kind === "restarting") {
+      this.#options.onRestart();
+    }
+    this.#changed.fire();
+  }
+
+  #onActivity(records: readonly ActivityRecord[]): void {
+    for (const { mapping, error, at, host } of records) {
+      if (error !== undefined && (mapping !== undefined || error === "upstream-certificate")) {
+        this.#options.onRequestFailed(error, host);
+      }
+      if (mapping !== undefined) {
+        this.#states.set(
+          mapping,
+          error !== undefined && isMappingError(error)
+            ? { kind: "error", code: error, reason: describeError(error).hint, lastUse: at }
+            : { kind: "ready", lastUse: at },
+        );
+      }
+    }
+    this.#changed.fire();
+  }
+
+  async #readAccount(): Promise<void> {
+    const token = await this.#options.tokens.read();
+    if (token === undefined) {
+      this.#account = { kind: "none" };
+    } else if (this.#account.kind === "none") {
+      this.#account = { kind: "present" };
+    }
+    this.#changed.fire();
+  }
+
+  async #restoreAccount(): Promise<void> {
+    const token = await this.#options.tokens.read().catch(() => undefined);
+    if (token === undefined) {
+      this.#thread.notify({ type: "disconnect" });
+    } else {
+      await this.#thread.request({ type: "useAccount", token }, nothing).catch(() => undefined);
+    }
+  }
+
+  async #mappingsChanged(): Promise<void> {
+    this.#changed.fire();
+    if (this.#thread.state.kind === "running") {
+      await this.#thread.request({ type: "setMappings", mappings: this.entries.map(toInput) }, nothing);
+    } else if (this.#wantsGateway()) {
+      await this.#thread.start();
+    }
+    this.#changed.fire();
+  }
+
+  #forgetErrors(): void {
+    for (const [hostname, state] of this.#states) {
+      if (state.kind === "error") {
+        this.#states.delete(hostname);
+      }
+    }
+    this.#changed.fire();
+  }
+
+  #setState(hostname: string, state: MappingState): void {
+    this.#states.set(hostname, state);
+    this.#changed.fire();
+  }
+
+  #serially<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#accountChange.then(change);
+    this.#accountChange = changed.catch(() => undefined);
+    return changed;
+  }
+}
+
+/** Anything thrown, in words for a person. */
+export function explain(error: unknown): string {
+  if (error instanceof OneCliError) {
+    const { hint } = describeError(error.code);
+    return error.code === "internal" ? error.message : `${error.message} ${hint}`;
+  }
+  return error instanceof Error ? error.message : "It failed for an unknown reason.";
+}

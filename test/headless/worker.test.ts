@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
+import {
+  connectResult,
+  fieldList,
+  itemList,
+  type StartOptions,
+  type StartResult,
+  startResult,
+  vaultList,
+} from "../../src/shared/gatewayProtocol.ts";
+import { type HeadlessWorld, mappings, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
+import { startOnePasswordService } from "../support/onePassword/service.ts";
+import { RawThread } from "../support/rawThread.ts";
+import { openTls } from "../support/wire.ts";
+
+const reference = "op://API Keys/OpenAI/api-key";
+
+describe("The gateway thread", () => {
+  let world: HeadlessWorld;
+  let thread: RawThread;
+
+  before(async () => {
+    world = await startHeadlessWorld();
+  });
+
+  after(() => world.stop());
+
+  beforeEach(() => {
+    thread = new RawThread();
+  });
+
+  afterEach(async () => {
+    await thread.terminate();
+    world.upstream.reset();
+    world.service.clearFaults();
+    const said = JSON.stringify(thread.messages);
+    for (const secret of [...Object.values(secrets), world.service.token]) {
+      assert.ok(!said.includes(secret), "a secret left the thread");
+    }
+  });
+
+  async function options(changes: Partial<StartOptions> = {}): Promise<StartOptions> {
+    return {
+      mappings: [...mappings],
+      dataDir: await world.newFolder(),
+      parentProxy: world.parent.url,
+      extraCaCertificates: [world.authority.certificate],
+      port: 0,
+      ...changes,
+    };
+  }
+
+  const start = async (changes: Partial<StartOptions> = {}): Promise<StartResult> =>
+    startResult.parse(await thread.done({ type: "start", options: await options(changes) }));
+
+  async function request({ endpoint, authority }: StartResult, host = "api.openai.com") {
+    const wire = await openTls(endpoint, `${host}:443`, { ca: authority.certificate });
+    wire.socket.write(`GET /v1/models HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    const { status, headers } = await wire.answer();
+    wire.socket.destroy();
+    const { authorization } = world.upstream.received.at(-1)?.headers ?? {};
+    return status === 200 ? authorization : headers["x-onecli-error"];
+  }
+
+  it("starts, makes an authority, and keeps the one and the password that it is given", async () => {
+    const dataDir = await world.newFolder();
+    const { endpoint, files, authority } = await start({ dataDir });
+    assert.ok(endpoint.port > 0 && endpoint.password.length >= 32);
+    assert.deepEqual(Object.values(files).map(dirname), [dataDir, dataDir, dataDir]);
+    assert.match(authority.certificate, /BEGIN CERTIFICATE/);
+    assert.equal(await request({ endpoint, files, authority }), "not-connected");
+    const second = new RawThread();
+    try {
+      const given = { authority: await createAuthority(), password: "p".repeat(43) };
+      const again = await second.done({ type: "start", options: await options(given) });
+      const result = startResult.parse(again);
+      assert.deepEqual(result.authority, given.authority);
+      assert.equal(result.endpoint.password, given.password);
+    } finally {
+      await second.terminate();
+    }
+  });
+
+  it("connects, injects, and reports what it did in batches", async () => {
+    const started = await start();
+    const verified = connectResult.parse(await thread.done({ type: "connect", token: world.service.token }));
+    assert.deepEqual(verified, {
+      account: `local test service (${new URL(world.service.address).host})`,
+      vaults: 1,
+    });
+    assert.equal(await request(started), `Bearer ${secrets.openai}`);
+    const { records } = await thread.find((message) => message.type === "activity");
+    const [{ kind, method, host, path, status, mapping, cacheHit } = assert.fail("no record")] = records;
+    assert.deepEqual(
+      { kind, method, host, path, status, mapping, cacheHit },
+      {
+        kind: "request",
+        method: "GET",
+        host: "api.openai.com",
+        path: "/v1/models",
+        status: 200,
+        mapping: "api.openai.com",
+        cacheHit: false,
+      },
+    );
+  });
+
+  it("uses the mappings of the last setMappings", async () => {
+    const started = await start({ mappings: [] });
+    await thread.done({ type: "connect", token: world.service.token });
+    await thread.done({ type: "setMappings", mappings: [{ hostname: "API.openai.com.", reference }] });
+    assert.equal(await request(started), `Bearer ${secrets.openai}`);
+    await thread.done({
+      type: "setMappings",
+      mappings: [{ hostname: "api.openai.com", reference: "op://API Keys/Git/token" }],
+    });
+    assert.equal(await request(started), `Bearer ${secrets.git}`);
+    const twice = [mappings[1], { ...mappings[1], hostname: "API.OPENAI.COM" }];
+    assert.match(
+      (await thread.failed({ type: "setMappings", mappings: twice })).message,
+      /Mapping 2: .*twice/,
+    );
+    assert.equal(await request(started), `Bearer ${secrets.git}`, "nothing of it was used");
+  });
+
+  it("tests a reference", async () => {
+    await start();
+    const test = (text: string) => thread.ask({ type: "test", reference: text });
+    assert.equal((await thread.failed({ type: "test", reference })).code, "not-connected");
+    await thread.done({ type: "connect", token: world.service.token });
+    assert.deepEqual(await thread.done({ type: "test", reference }), undefined);
+    const missing = await test("op://API Keys/OpenAI/missing");
+    assert.equal(missing.type === "failed" && missing.code, "reference-not-found");
+    const invalid = await test("op://API Keys");
+    assert.equal(invalid.type === "failed" && invalid.code, "reference-invalid");
+  });
+
+  it("reads a value anew after invalidate", async () => {
+    const started = await start();
+    await thread.done({ type: "connect", token: world.service.token });
+    for (const message of [{ type: "invalidate" }, { type: "invalidate", reference }]) {
+      await request(started);
+      world.service.rotate("API Keys", "OpenAI", "api-key", "rotated");
+      assert.equal(await request(started), `Bearer ${secrets.openai}`);
+      thread.post(message);
+      assert.equal(await request(started), "Bearer rotated");
+      world.service.rotate("API Keys", "OpenAI", "api-key", secrets.openai);
+      thread.post(message);
+    }
+  });
+
+  it("keeps its account when another token fails", async () => {
+    const started = await start();
+    await thread.done({ type: "connect", token: world.service.token });
+    const { token } = world.service;
+    for (const bad of [
+      "",
+      "nonsense",
+      token.slice(0, -30),
+      world.service.account.tokenWith({ deviceUuid: undefined }),
+    ]) {
+      assert.equal((await thread.failed({ type: "connect", token: bad })).code, "token-invalid");
+    }
+    world.service.fault({ route: /auth/, status: 401 });
+    assert.equal((await thread.failed({ type: "connect", token })).code, "token-invalid");
+    world.service.clearFaults();
+    world.service.fault({ route: /auth/, status: 500 });
+    assert.equal((await thread.failed({ type: "connect", token })).code, "onepassword-unreachable");
+    world.service.clearFaults();
+    thread.post({ type: "invalidate" });
+    assert.equal(await request(started), `Bearer ${secrets.openai}`);
+  });
+
+  it("refuses mapped hosts after disconnect, also when a connect was under way", async () => {
+    const started = await start();
+    await thread.done({ type: "connect", token: world.service.token });
+    assert.equal(await request(started), `Bearer ${secrets.openai}`);
+    thread.post({ type: "disconnect" });
+    assert.equal(await request(started), "not-connected");
+    const connecting = thread.ask({ type: "connect", token: world.service.token });
+    thread.post({ type: "disconnect" });
+    await connecting;
+    assert.equal(await request(started), "not-connected");
+  });
+
+  it("ends with the account of the last connect, however long the one before took", async () => {
+    const other = await startOnePasswordService({
+      vaults: [
+        { title: "API Keys", items: [{ title: "OpenAI", fields: [{ label: "api-key", value: "other" }] }] },
+      ],
+    });
+    try {
+      const started = await start();
+      world.service.fault({ route: /auth/, delayMs: 500, times: 1 });
+      await Promise.all([
+        thread.done({ type: "connect", token: world.service.token }),
+        thread.done({ type: "connect", token: other.token }),
+      ]);
+      assert.equal(await request(started), "Bearer other");
+    } finally {
+      await other.close();
+    }
+  });
+
+  it("drops what is not of the protocol, and logs nothing of it", async () => {
+    await start();
+    const garbage = [
+      null,
+      7,
+      "canary-text",
+      [],
+      {},
+      { type: "canary-type", id: 1_000 },
+      { type: "connect", id: 1_001, token: "canary-token", more: "canary-key" },
+      { type: "connect", id: "canary-id", token: "canary-token" },
+      { type: "setMappings", id: 1_002, mappings: [{ hostname: "canary-host" }] },
+      { type: "ping", id: 0 },
+    ];
+    garbage.forEach((message) => thread.post(message));
+    await thread.done({ type: "ping" });
+    const said = thread.messages.filter(({ type }) => type === "log");
+    assert.equal(said.length, garbage.length);
+    assert.doesNotMatch(JSON.stringify(thread.messages), /canary/);
+  });
+
+  it("uses an account without a question to 1Password, and lists what is in it", async () => {
+    const started = await start();
+    assert.equal((await thread.failed({ type: "listVaults" })).code, "not-connected");
+    assert.equal((await thread.failed({ type: "useAccount", token: "nonsense" })).code, "token-invalid");
+    world.service.clearRequests();
+    await thread.done({ type: "useAccount", token: world.service.token });
+    const ages = { type: "cacheAges", references: [reference, "op://API Keys/Git/token"] };
+    assert.deepEqual(await thread.done(ages), [null, null]);
+    assert.deepEqual(world.service.requests, []);
+    assert.equal(await request(started), `Bearer ${secrets.openai}`);
+    const [age, none] = (await thread.done(ages)) as unknown[];
+    assert.ok(typeof age === "number" && age >= 0);
+    assert.equal(none, null);
+    const vaults = vaultList.parse(await thread.done({ type: "listVaults" }));
+    assert.deepEqual(
+      vaults.map(({ title }) => title),
+      ["API Keys"],
+    );
+    const vaultId = vaults[0]!.id;
+    const items = itemList.parse(await thread.done({ type: "listItems", vaultId }));
+    assert.deepEqual(
+      items.map(({ title }) => title),
+      ["Anthropic", "Git", "OpenAI"],
+    );
+    const itemId = items[2]!.id;
+    const fields = fieldList.parse(await thread.done({ type: "listFields", vaultId, itemId }));
+    assert.deepEqual(
+      fields.map(({ label }) => label),
+      ["api-key"],
+    );
+  });
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { isOneCliError } from "../../../src/core/errors.ts";
+import { GatewayThread, type ThreadState } from "../../../src/vscode/gatewayThread.ts";
+import { recordingLogger } from "../../support/logger.ts";
+
+const file = fileURLToPath(new URL("threads/broken.mjs", import.meta.url));
+const nothing = z.unknown();
+
+function setUp() {
+  const logger = recordingLogger();
+  const states: ThreadState["kind"][] = [];
+  let wake = () => undefined;
+  let starts = 0;
+  const thread = new GatewayThread({
+    file,
+    logger,
+    startOptions: () => Promise.resolve({ mappings: [], dataDir: "", extraCaCertificates: [], port: 0 }),
+    onStarted: () => {
+      starts++;
+      return Promise.resolve();
+    },
+    onState: ({ kind }) => {
+      states.push(kind);
+      wake();
+    },
+    onActivity: () => undefined,
+    times: { heartbeat: 50, hang: 300, firstBackoff: 10, longestBackoff: 50 },
+  });
+  /** Fulfilled when the thread has entered a state for the nth time. */
+  const entered = async (kind: ThreadState["kind"], times: number) => {
+    while (states.filter((state) => state === kind).length < times) {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      wake = () => {
+        resolve(undefined);
+        return undefined;
+      };
+      await promise;
+    }
+  };
+  return { thread, logger, states, entered, starts: () => starts };
+}
+
+describe("GatewayThread", () => {
+  let parts: ReturnType<typeof setUp>;
+  beforeEach(() => {
+    parts = setUp();
+  });
+  afterEach(() => parts.thread.stop());
+
+  const tellToBreak = (how: string) => parts.thread.request({ type: "test", reference: how }, nothing);
+
+  it("starts once however often it is asked, and stops", async () => {
+    const { thread, states, starts } = parts;
+    const [first, second] = await Promise.all([thread.start(), thread.start()]);
+    assert.equal(first, second);
+    assert.equal(starts(), 1);
+    await thread.stop();
+    assert.deepEqual(states, ["starting", "running", "stopped"]);
+    await thread.stop();
+  });
+
+  it("passes a refusal of the gateway on with its code", async () => {
+    await parts.thread.start();
+    await assert.rejects(tellToBreak("refuse"), (error) => isOneCliError(error, "reference-not-found"));
+  });
+
+  it("refuses requests while it does not run", async () => {
+    await assert.rejects(tellToBreak("refuse"), (error) => isOneCliError(error, "gateway-stopping"));
+  });
+
+  it("starts again after a crash, fails what was asked, and logs no text of the error", async () => {
+    const { thread, states, entered, starts, logger } = parts;
+    await thread.start();
+    await assert.rejects(tellToBreak("crash"), (error) => isOneCliError(error, "gateway-stopping"));
+    await entered("running", 2);
+    assert.deepEqual(states, ["starting", "running", "restarting", "running"]);
+    assert.equal(starts(), 2);
+    assert.ok(!logger.lines.join("\n").includes("op://"));
+    await assert.rejects(tellToBreak("refuse"), (error) => isOneCliError(error, "reference-not-found"));
+  });
+
+  it("ends a thread that hangs, and starts it again", async () => {
+    const { thread, entered, logger } = parts;
+    await thread.start();
+    await assert.rejects(tellToBreak("hang"), (error) => isOneCliError(error, "gateway-stopping"));
+    await entered("running", 2);
+    assert.ok(logger.lines.some((line) => line.includes("does not answer")));
+  });
+
+  it("survives crash after crash", async () => {
+    const { thread, entered, starts } = parts;
+    await thread.start();
+    for (let round = 2; round <= 5; round++) {
+      await assert.rejects(tellToBreak("crash"));
+      await entered("running", round);
+    }
+    assert.equal(starts(), 5);
+  });
+
+  it("drops a message that is not of the protocol", async () => {
+    await parts.thread.start();
+    await tellToBreak("nonsense");
+    assert.ok(parts.logger.lines.some((line) => line.includes("not of the protocol")));
+  });
+});

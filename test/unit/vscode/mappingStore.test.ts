@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { MappingError, MappingStore, toInput } from "../../../src/vscode/mappingStore.ts";
+import { MemoryState } from "./memory.ts";
+
+const key = "onecli.mappings";
+const reference = "op://Vault/Item/field";
+const hosts = (store: MappingStore) => store.entries.map(({ hostname }) => hostname);
+
+describe("MappingStore", () => {
+  it("keeps mappings over a restart, in their order and with the names to show", async () => {
+    const state = new MemoryState();
+    const store = new MappingStore(state);
+    await store.put({ hostname: "B.example.", reference });
+    await store.put({
+      hostname: "a.example",
+      reference: "op://v/i/f",
+      names: "Väult/Itém/field",
+      enabled: false,
+    });
+    const reopened = new MappingStore(state);
+    assert.deepEqual(hosts(reopened), ["b.example", "a.example"]);
+    const entry = reopened.find("a.example");
+    assert.equal(entry?.stored.names, "Väult/Itém/field");
+    assert.deepEqual(toInput(entry), { hostname: "a.example", reference: "op://v/i/f", enabled: false });
+    assert.equal(reopened.problem, undefined);
+  });
+
+  it("changes a mapping in its place, its host as well", async () => {
+    const store = new MappingStore(new MemoryState());
+    for (const hostname of ["a.example", "b.example", "c.example"]) {
+      await store.put({ hostname, reference });
+    }
+    await store.put({ hostname: "z.example", reference }, "b.example");
+    assert.deepEqual(hosts(store), ["a.example", "z.example", "c.example"]);
+    await store.remove("a.example");
+    assert.deepEqual(hosts(store), ["z.example", "c.example"]);
+  });
+
+  it("refuses what is no mapping, and a host that is mapped already", async () => {
+    const store = new MappingStore(new MemoryState());
+    await store.put({ hostname: "a.example", reference });
+    await store.put({ hostname: "b.example", reference });
+    for (const [input, replacing] of [
+      [{ hostname: "*.com", reference }, undefined],
+      [{ hostname: "c.example", reference: "secret" }, undefined],
+      [{ hostname: "A.example:443", reference }, undefined],
+      [{ hostname: "a.example", reference }, "b.example"],
+    ] as const) {
+      await assert.rejects(store.put(input, replacing), MappingError);
+    }
+    assert.deepEqual(hosts(store), ["a.example", "b.example"]);
+  });
+
+  it("keeps a broken entry aside, says why, and loses it in no later change", async () => {
+    const state = new MemoryState();
+    const broken = { hostname: "*.com", reference };
+    const twin = { hostname: "A.example.", reference };
+    await state.update(key, { version: 1, mappings: [broken, { hostname: "a.example", reference }, twin] });
+    const store = new MappingStore(state);
+    assert.deepEqual(hosts(store), ["a.example"]);
+    assert.equal(store.problem?.kind, "broken");
+    assert.match(JSON.stringify(store.problem), /public suffix/);
+    await store.put({ hostname: "b.example", reference });
+    const { mappings } = state.get(key) as { mappings: unknown[] };
+    assert.deepEqual(mappings.slice(2), [broken, twin]);
+  });
+
+  for (const state of [{ version: 2, mappings: [] }, { version: 1 }, "text", { mappings: [] }]) {
+    it(`leaves ${JSON.stringify(state)} alone, which a later version must have written`, async () => {
+      const memory = new MemoryState();
+      await memory.update(key, state);
+      const store = new MappingStore(memory);
+      assert.deepEqual(store.problem, { kind: "future" });
+      await assert.rejects(store.put({ hostname: "a.example", reference }), MappingError);
+      assert.deepEqual(memory.get(key), state);
+    });
+  }
+});
