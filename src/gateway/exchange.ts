@@ -95,11 +95,15 @@ export class Exchange implements ResponseHandler {
     }
   }
 
-  /** A plain http request to a host that is not mapped: nothing is injected. */
-  forwardPlain(path: string): void {
+  /** A plain http request: nothing is injected, and a host that a secret belongs to is refused. */
+  forwardPlain(path: string, isMapped: boolean): void {
     try {
       this.#path = path;
       this.#refuseWhileStopping();
+      if (isMapped) {
+        const { host } = this.#origin.authority;
+        throw new OneCliError("insecure-request", `${host} is mapped, and the request is plain http.`);
+      }
       const headers = withoutFields(endToEndHeaders(this.#request.rawHeaders), rewrittenWithHost);
       headers.push("Host", hostField(this.#origin.authority, "http"));
       this.#dispatch("http", path, headers);

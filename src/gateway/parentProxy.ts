@@ -37,12 +37,20 @@ export function parseParentProxy(text: string): ParentProxy {
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
     throw new ParentProxyError("has a path, a query or a fragment");
   }
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const credentials = `${decode(url.username)}:${decode(url.password)}`;
   return {
     host: url.hostname,
     port: url.port === "" ? 80 : Number(url.port),
     ...(credentials !== ":" && { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` }),
   };
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new ParentProxyError("has a user name or password with a % that stands for nothing");
+  }
 }
 
 /**
@@ -51,8 +59,11 @@ export function parseParentProxy(text: string): ParentProxy {
  * @throws ParentProxyError
  */
 export function parentProxyOfEnvironment(environment: Environment): ParentProxy | undefined {
-  const text = environment["HTTPS_PROXY"] ?? environment["https_proxy"];
-  if (text === undefined || text === "") {
+  // A variable that is set to nothing counts as not set.
+  const text = [environment["HTTPS_PROXY"], environment["https_proxy"]].find(
+    (value) => value !== undefined && value !== "",
+  );
+  if (text === undefined) {
     return undefined;
   }
   const parent = parseParentProxy(text);

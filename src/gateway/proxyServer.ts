@@ -103,14 +103,8 @@ export class ProxyServer extends Server {
     try {
       this.#authenticate(request);
       const { authority, path } = plainTarget(request.url ?? "");
-      if (this.#isMapped(authority)) {
-        throw new OneCliError(
-          "insecure-request",
-          `${authority.host} is mapped, and the request is plain http.`,
-        );
-      }
       const exchange = new Exchange(request, response, { authority, agent: this.#username }, this.#services);
-      exchange.forwardPlain(path);
+      exchange.forwardPlain(path, this.#isMapped(authority));
     } catch (error) {
       const refusal = toOneCliError(error);
       if (isOneCliError(refusal, "proxy-authentication-required")) {

@@ -4,6 +4,7 @@ import { tokenVariable } from "../core/terminalEnvironment.ts";
 import { parseServiceAccountToken, type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { type TokenSource } from "./commandLine.ts";
 import { UsageError } from "./config.ts";
+import { eraseFromStartEnvironment } from "./startEnvironment.ts";
 
 /** A token is about a thousand characters; what is far longer is another file. */
 const maxLength = 64 * 1024;
@@ -22,6 +23,7 @@ export function readToken(
   const inherited = environment[tokenVariable];
   Reflect.deleteProperty(environment, tokenVariable);
   Reflect.deleteProperty(process.env, tokenVariable);
+  eraseFromStartEnvironment(tokenVariable);
   const text = source.kind === "environment" ? inherited : readSource(source);
   if (text === undefined || (source.kind === "environment" && text.trim() === "")) {
     return undefined;

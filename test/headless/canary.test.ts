@@ -98,9 +98,8 @@ describe("onecli-gateway: where no secret may be", () => {
   /** Runs a script through a gateway of its own; its environment, and on Linux what it sees of its parent, is kept. */
   async function agent(name: string, script: string, options: ProcessOptions = { env: world.tokenEnv() }) {
     const own = options.fd3 === undefined ? [] : ["--token-fd", "3"];
-    // The environment that a process was started with stays readable there: only --token-fd keeps a token out of it.
-    const parent = options.fd3 === undefined ? "cmdline" : "cmdline /proc/$PPID/environ";
-    const proc = existsSync("/proc/self/environ") ? `cat /proc/$PPID/${parent};` : "";
+    // The environment and the arguments that the gateway was started with.
+    const proc = existsSync("/proc/self/environ") ? "cat /proc/$PPID/environ /proc/$PPID/cmdline;" : "";
     const command = ["sh", "-c", `env; set; ${proc} echo; echo '${separator}'; ${script}`];
     const outcome = await runProgram(["run", "--config", config, ...own, "--", ...command], options);
     const [environment = "", output = ""] = outcome.stdout.split(`${separator}\n`).slice(-2);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
@@ -166,6 +167,24 @@ print(sys.stdin.readline().strip(), blocking())`;
       assert.match(stdout, /\{"ok":true\}$/);
       assert.doesNotMatch(stdout, /ops_|OP_SERVICE_ACCOUNT_TOKEN/);
     }
+  });
+
+  it("erases the token from the environment that it was started with itself (contract 20)", async function () {
+    if (!existsSync("/proc/self/environ")) {
+      this.skip();
+    }
+    const env = world.tokenEnv({ BEFORE: "untouched 1", OP_SERVICE_ACCOUNT_TOKEN_2: "untouched 2" });
+    const { status, stdout } = await shell("cat /proc/$PPID/environ; exec curl -s https://api.openai.com/", {
+      env,
+    });
+    assert.equal(status, 0);
+    assert.match(stdout, /\{"ok":true\}$/);
+    const entries = stdout.split("\0");
+    assert.ok(
+      entries.includes("BEFORE=untouched 1") && entries.includes("OP_SERVICE_ACCOUNT_TOKEN_2=untouched 2"),
+    );
+    assert.ok(entries.includes("OP_SERVICE_ACCOUNT_TOKEN="));
+    assert.doesNotMatch(stdout, /ops_/);
   });
 
   async function environmentOf(env: NodeJS.ProcessEnv, file = config): Promise<Record<string, string>> {

@@ -8,8 +8,8 @@ export class MemorySecrets implements SecretStorage {
 
   readonly onDidChange: Event<SecretStorageChangeEvent> = (listener) => {
     this.#listeners.add(listener);
-    // Only dispose is called; the class is VS Code's own.
-    return { dispose: () => this.#listeners.delete(listener) } as unknown as Disposable;
+    const subscription: Pick<Disposable, "dispose"> = { dispose: () => this.#listeners.delete(listener) };
+    return subscription;
   };
 
   keys(): Promise<string[]> {
