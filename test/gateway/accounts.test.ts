@@ -110,7 +110,13 @@ describe("the account", () => {
   });
 
   it("is not asked with a token that is malformed or names a foreign server (contract 30)", async () => {
-    const tokens = ["", "ops_", "ops_e30", "xyz", fixture.service.account.tokenWith({ signInAddress: "https://evil.com" })];
+    const tokens = [
+      "",
+      "ops_",
+      "ops_e30",
+      "xyz",
+      fixture.service.account.tokenWith({ signInAddress: "https://evil.com" }),
+    ];
     for (const token of tokens) {
       await assert.rejects(connectAccount(fixture.gateway, token), { code: "token-invalid" });
     }

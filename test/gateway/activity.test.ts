@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { type ActivityRecord } from "../../src/gateway/activity.ts";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
-import { basicAuthorization, connectTo, openConnection, requestHead, type WireReader } from "../support/wire.ts";
+import {
+  basicAuthorization,
+  connectTo,
+  openConnection,
+  requestHead,
+  type WireReader,
+} from "../support/wire.ts";
 
 describe("activity", () => {
   let fixture: Fixture;
@@ -71,7 +77,10 @@ describe("activity", () => {
   it("says when the value was at hand, and which mapping was used", async () => {
     const wire = await fixture.open("a.example.com:443");
     const record = await recordOf(() => ask(wire, requestHead("GET /", "Host: a.example.com")));
-    assert.deepEqual([record.host, record.mapping, record.cacheHit], ["a.example.com", "*.example.com", true]);
+    assert.deepEqual(
+      [record.host, record.mapping, record.cacheHit],
+      ["a.example.com", "*.example.com", true],
+    );
   });
 
   it("names the code of a refusal, the port that is not 443, and no cache where there was no value", async () => {
@@ -110,7 +119,10 @@ describe("activity", () => {
       await fixture.upstream.next();
       wire.socket.destroy();
     });
-    assert.deepEqual([record.status, record.bytesUp, record.bytesDown, record.error], [400, 4, 0, "bad-request"]);
+    assert.deepEqual(
+      [record.status, record.bytesUp, record.bytesDown, record.error],
+      [400, 4, 0, "bad-request"],
+    );
   });
 
   it("has the answer's status, and no error, for a client that left in its body", async () => {

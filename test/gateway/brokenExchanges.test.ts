@@ -39,9 +39,17 @@ describe("exchanges that end early", () => {
   const starts: readonly (readonly [string, string, string])[] = [
     ["with a length", "Content-Length: 100\r\n", "half of it"],
     ["chunked", "Transfer-Encoding: chunked\r\n", "a\r\nhalf of it\r\n"],
-    ["chunked, on a connection it would have closed", "Transfer-Encoding: chunked\r\nConnection: close\r\n", "a\r\nhalf of it\r\n"],
+    [
+      "chunked, on a connection it would have closed",
+      "Transfer-Encoding: chunked\r\nConnection: close\r\n",
+      "a\r\nhalf of it\r\n",
+    ],
     ["chunked, within a chunk", "Transfer-Encoding: chunked\r\nConnection: close\r\n", "64\r\nhalf of it"],
-    ["with a length, on a connection it would have closed", "Content-Length: 100\r\nConnection: close\r\n", "half of it"],
+    [
+      "with a length, on a connection it would have closed",
+      "Content-Length: 100\r\nConnection: close\r\n",
+      "half of it",
+    ],
   ];
   for (const [what, fields, part] of starts) {
     for (const how of ["ends", "resets"] as const) {
@@ -94,7 +102,10 @@ describe("exchanges that end early", () => {
   });
 
   it("aborts the upstream when the client leaves in its upload (contract 14)", async () => {
-    for (const [field, part] of [["Content-Length: 10", "half"], ["Transfer-Encoding: chunked", "4\r\nhalf\r\n"]]) {
+    for (const [field, part] of [
+      ["Content-Length: 10", "half"],
+      ["Transfer-Encoding: chunked", "4\r\nhalf\r\n"],
+    ]) {
       const connection = await begin(requestHead("POST /", host, field!) + part!);
       await connection.until("half");
       wire.socket.destroy();
@@ -138,7 +149,8 @@ describe("exchanges that end early", () => {
     for (const framing of ["Content-Length", "chunked"]) {
       const what = `${framing}${close.length > 0 ? ", Connection: close" : ""}`;
       it(`keeps a refusal readable for a client that uploads 20 MB first (${what}; contract 3)`, async () => {
-        const field = framing === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${20 * megabyte}`;
+        const field =
+          framing === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${20 * megabyte}`;
         wire.send(requestHead("POST /", "Host: evil.com", field, ...close));
         await upload(20, framing === "chunked");
         assertRefusal(await wire.answer(), 421, "misdirected");
@@ -148,7 +160,8 @@ describe("exchanges that end early", () => {
       });
 
       it(`sends a refusal at once, before the upload is over (${what}; contract 3)`, async () => {
-        const field = framing === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${20 * megabyte}`;
+        const field =
+          framing === "chunked" ? "Transfer-Encoding: chunked" : `Content-Length: ${20 * megabyte}`;
         wire.send(requestHead("POST /", "Host: evil.com", field, ...close));
         assertRefusal(await wire.answer(), 421, "misdirected");
         await upload(20, framing === "chunked");

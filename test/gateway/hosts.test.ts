@@ -24,7 +24,14 @@ describe("requests on an intercepted connection", () => {
     return answer;
   }
 
-  for (const host of ["api.openai.com", "API.OpenAI.com", "api.openai.com:443", "api.openai.com.", "api.openai.com.:443", "%61pi.openai.com"]) {
+  for (const host of [
+    "api.openai.com",
+    "API.OpenAI.com",
+    "api.openai.com:443",
+    "api.openai.com.",
+    "api.openai.com.:443",
+    "%61pi.openai.com",
+  ]) {
     it(`takes Host "${host}" and sends it on as it is (contract 7)`, async () => {
       const answer = await ask(requestHead("GET /", `Host: ${host}`));
       assert.equal(answer.status, 200);
@@ -56,7 +63,11 @@ describe("requests on an intercepted connection", () => {
   }
 
   it("refuses a missing or doubled Host with 400 (contract 7)", async () => {
-    for (const fields of [[], ["Host: api.openai.com", "Host: api.openai.com"], ["Host: api.openai.com", "hOST: evil.com"]]) {
+    for (const fields of [
+      [],
+      ["Host: api.openai.com", "Host: api.openai.com"],
+      ["Host: api.openai.com", "hOST: evil.com"],
+    ]) {
       assertRefusal(await ask(requestHead("GET /", ...fields)), 400, "bad-request");
     }
     assert.equal(fixture.upstream.received.length, 0);
@@ -86,14 +97,22 @@ describe("requests on an intercepted connection", () => {
   });
 
   it("refuses an absolute-form target for another authority with 421 (contract 7)", async () => {
-    for (const target of ["https://api.github.com/", "https://api.openai.com:8443/", "https://api.openai.com@evil.com/"]) {
+    for (const target of [
+      "https://api.github.com/",
+      "https://api.openai.com:8443/",
+      "https://api.openai.com@evil.com/",
+    ]) {
       assertRefusal(await ask(requestHead(`GET ${target}`, "Host: api.openai.com")), 421, "misdirected");
     }
     assert.equal(fixture.upstream.received.length, 0);
   });
 
   it("refuses an absolute-form target of another scheme or form", async () => {
-    for (const target of ["http://api.openai.com/", "ftp://api.openai.com/", "https://evil.com\\@api.openai.com/"]) {
+    for (const target of [
+      "http://api.openai.com/",
+      "ftp://api.openai.com/",
+      "https://evil.com\\@api.openai.com/",
+    ]) {
       assertRefusal(await ask(requestHead(`GET ${target}`, "Host: api.openai.com")), 400, "bad-request");
     }
     assert.equal(fixture.upstream.received.length, 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
 import { RawServer } from "../support/upstreamServer.ts";
 import { connectTo, openTls, requestHead } from "../support/wire.ts";
@@ -22,7 +22,14 @@ describe("interception", () => {
         { hostname: "*.deep.example.com", reference: github },
         { hostname: "exact.deep.example.com", reference },
       ],
-      names: ["a.example.com", "a.b.example.com", "x.deep.example.com", "exact.deep.example.com", long, "example.com"],
+      names: [
+        "a.example.com",
+        "a.b.example.com",
+        "x.deep.example.com",
+        "exact.deep.example.com",
+        long,
+        "example.com",
+      ],
     });
   });
   after(() => fixture.stop());
@@ -30,7 +37,7 @@ describe("interception", () => {
 
   async function certificateOf(target: string): Promise<X509Certificate> {
     const { socket } = await fixture.open(target);
-    const certificate = (socket as TLSSocket).getPeerX509Certificate()!;
+    const certificate = socket.getPeerX509Certificate()!;
     socket.destroy();
     return certificate;
   }
@@ -64,7 +71,7 @@ describe("interception", () => {
 
   it("names the authority's key in the leaf (AKI) and its chain ends in the authority", async () => {
     const { socket } = await fixture.open("api.openai.com:443");
-    const chain = (socket as TLSSocket).getPeerCertificate(true);
+    const chain = socket.getPeerCertificate(true);
     socket.destroy();
     const authority = new X509Certificate(fixture.pems.certificate);
     assert.equal(chain.issuerCertificate.fingerprint256, authority.fingerprint256);
@@ -110,7 +117,11 @@ describe("interception", () => {
   it("serves a client that sends no SNI (contract 8)", async () => {
     const { wire } = await connectTo(fixture.endpoint, "api.openai.com:443");
     wire.socket.removeAllListeners("data");
-    const socket = connectTls({ socket: wire.socket, ca: fixture.pems.certificate, checkServerIdentity: () => undefined });
+    const socket = connectTls({
+      socket: wire.socket,
+      ca: fixture.pems.certificate,
+      checkServerIdentity: () => undefined,
+    });
     await once(socket, "secureConnect");
     assert.equal(socket.getPeerX509Certificate()!.subjectAltName, "DNS:api.openai.com");
     socket.destroy();
@@ -118,7 +129,7 @@ describe("interception", () => {
 
   it("offers http/1.1 in ALPN and nothing older than TLS 1.2", async () => {
     const wire = await fixture.open("api.openai.com:443");
-    assert.equal((wire.socket as TLSSocket).alpnProtocol, "http/1.1");
+    assert.equal(wire.socket.alpnProtocol, "http/1.1");
     wire.socket.destroy();
     const old = await connectTo(fixture.endpoint, "api.openai.com:443");
     old.wire.socket.removeAllListeners("data");
@@ -134,18 +145,30 @@ describe("interception", () => {
   });
 
   it("goes on after a client that does not trust the authority", async () => {
-    await assert.rejects(openTls(fixture.endpoint, "api.openai.com:443", { ca: fixture.upstreamAuthority.certificate }));
+    await assert.rejects(
+      openTls(fixture.endpoint, "api.openai.com:443", { ca: fixture.upstreamAuthority.certificate }),
+    );
     assert.equal(await authorizationFor("api.openai.com:443"), `Bearer ${secrets.openai}`);
   });
 
-  const spellings = ["API.OpenAI.COM:443", "api.openai.com.:443", "%61pi.openai.com:443", "api%2Eopenai%2ecom:443", "ａｐｉ.openai.com:443"];
+  const spellings = [
+    "API.OpenAI.COM:443",
+    "api.openai.com.:443",
+    "%61pi.openai.com:443",
+    "api%2Eopenai%2ecom:443",
+    "ａｐｉ.openai.com:443",
+  ];
   for (const target of spellings) {
     it(`reads CONNECT ${target} as the mapped host it is (contract 5)`, async () => {
       const { wire, answer } = await connectTo(fixture.endpoint, Buffer.from(target).toString("latin1"));
       assert.equal(answer.status, target.includes("ａ") ? 400 : 200);
       if (answer.status === 200) {
         wire.socket.removeAllListeners("data");
-        const socket = connectTls({ socket: wire.socket, ca: fixture.pems.certificate, servername: "api.openai.com" });
+        const socket = connectTls({
+          socket: wire.socket,
+          ca: fixture.pems.certificate,
+          servername: "api.openai.com",
+        });
         await once(socket, "secureConnect");
         const asked = fixture.parent.asked.length;
         const arrived = fixture.upstream.next();
@@ -206,7 +229,7 @@ describe("interception", () => {
 
 /** Key identifiers (20 bytes, hex) that follow an extension's object identifier in DER. */
 function keyIdentifiers(der: Buffer, identifier: string): string[] {
-  return [...der.toString("hex").matchAll(new RegExp(`0603${identifier}.{4,12}?(?:8014|0414)(.{40})`, "g"))].map(
-    ([, found]) => found!,
-  );
+  return [
+    ...der.toString("hex").matchAll(new RegExp(`0603${identifier}.{4,12}?(?:8014|0414)(.{40})`, "g")),
+  ].map(([, found]) => found!);
 }

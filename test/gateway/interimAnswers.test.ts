@@ -35,9 +35,12 @@ describe("1xx, Expect and answers without a length", () => {
     ["100 with fields and without a reason", ["HTTP/1.1 100\r\nX-A: b\r\n\r\n"]],
     ["102", ["HTTP/1.1 102 Processing\r\n\r\n"]],
     ["103", ["HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"]],
-    ["100, 103, 102", ["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 102 P\r\n\r\n"]],
+    [
+      "100, 103, 102",
+      ["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 102 P\r\n\r\n"],
+    ],
     ["103, 100", ["HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"]],
-    ["100 byte by byte", [..."HTTP/1.1 100 Continue\r\n\r\n"]],
+    ["100 byte by byte", Array.from("HTTP/1.1 100 Continue\r\n\r\n")],
   ];
   for (const [what, parts] of interim) {
     it(`is not broken by ${what} (contract 12)`, async () => {
@@ -73,7 +76,10 @@ describe("1xx, Expect and answers without a length", () => {
       await connection.until("\r\n\r\n");
       connection.send(`HTTP/${version} 200 OK\r\nX-A: b\r\nConnection: close\r\n\r\nfirst`);
       const head = await wire.head();
-      assert.deepEqual([head.status, head.headers["x-a"], head.headers["transfer-encoding"]], [200, "b", "chunked"]);
+      assert.deepEqual(
+        [head.status, head.headers["x-a"], head.headers["transfer-encoding"]],
+        [200, "b", "chunked"],
+      );
       assert.equal(await wire.until("first\r\n"), "5\r\nfirst\r\n");
       connection.socket.end(" and last");
       assert.equal(await wire.until("0\r\n\r\n"), "9\r\n and last\r\n0\r\n\r\n");
@@ -95,7 +101,9 @@ describe("1xx, Expect and answers without a length", () => {
 
   it("serves a client that does not wait for 100 (contract 12)", async () => {
     const client = await fixture.open("api.openai.com:443");
-    client.send(requestHead("POST /", "Host: api.openai.com", "Expect: 100-continue", "Content-Length: 5") + "hello");
+    client.send(
+      requestHead("POST /", "Host: api.openai.com", "Expect: 100-continue", "Content-Length: 5") + "hello",
+    );
     assert.equal((await client.head()).status, 100);
     assert.equal((await client.answer()).status, 200);
     assert.equal((await fixture.upstream.received[0]!.body).toString(), "hello");
@@ -104,7 +112,9 @@ describe("1xx, Expect and answers without a length", () => {
 
   it("passes a request with an expectation that nobody knows (contract 12)", async () => {
     const client = await fixture.open("api.openai.com:443");
-    client.send(requestHead("POST /", "Host: api.openai.com", "Expect: the-unexpected", "Content-Length: 5") + "hello");
+    client.send(
+      requestHead("POST /", "Host: api.openai.com", "Expect: the-unexpected", "Content-Length: 5") + "hello",
+    );
     assert.equal((await client.answer()).status, 200);
     assert.equal((await fixture.upstream.received[0]!.body).toString(), "hello");
     client.socket.destroy();

@@ -69,7 +69,10 @@ describe("limits", () => {
 
     const malformed: readonly (readonly [string, string])[] = [
       ["garbage", "\x16\x03\x01 hello\r\n\r\n"],
-      ["Content-Length beside Transfer-Encoding", requestHead("POST /", host, "Content-Length: 3", "Transfer-Encoding: chunked") + "0\r\n\r\n"],
+      [
+        "Content-Length beside Transfer-Encoding",
+        requestHead("POST /", host, "Content-Length: 3", "Transfer-Encoding: chunked") + "0\r\n\r\n",
+      ],
       ["two Content-Length", requestHead("POST /", host, "Content-Length: 3", "Content-Length: 4") + "abcd"],
       ["a Content-Length that is none", requestHead("POST /", host, "Content-Length: +3") + "abc"],
       ["a folded field", requestHead("GET /", host, "X: a", " b")],
@@ -77,7 +80,10 @@ describe("limits", () => {
       ["a NUL in a field", requestHead("GET /", host, "X: a\0b")],
       ["a bare CR in a field", requestHead("GET /", host, "X: a\rb")],
       ["a line that ends in LF alone", `GET / HTTP/1.1\n${host}\n\n`],
-      ["an unknown transfer coding last", requestHead("POST /", host, "Transfer-Encoding: chunked, gzip") + "0\r\n\r\n"],
+      [
+        "an unknown transfer coding last",
+        requestHead("POST /", host, "Transfer-Encoding: chunked, gzip") + "0\r\n\r\n",
+      ],
       ["an unknown method", requestHead("FOO /", host)],
       ["a blank in the target", requestHead("GET /a b", host)],
       ["another version", `GET / HTTP/3.7\r\n${host}\r\n\r\n`],

@@ -31,7 +31,10 @@ describe("the listener", () => {
 
   const wrong: readonly (readonly [string, () => readonly string[]])[] = [
     ["no credential", () => []],
-    ["another password of the same length", () => [`Basic ${base64(`onecli:${"x".repeat(password().length)}`)}`]],
+    [
+      "another password of the same length",
+      () => [`Basic ${base64(`onecli:${"x".repeat(password().length)}`)}`],
+    ],
     ["a password that is a prefix", () => [`Basic ${base64(`onecli:${password().slice(0, -1)}`)}`]],
     ["a password with something behind it", () => [`Basic ${base64(`onecli:${password()}x`)}`]],
     ["another user", () => [`Basic ${base64(`root:${password()}`)}`]],
@@ -91,15 +94,29 @@ describe("the listener", () => {
     assert.equal(fixture.upstream.received.length, 0);
   });
 
-  for (const bad of ["api.openai.com", "api.openai.com:0", "api.openai.com:65536", "a b:443", "user@api.openai.com:443", "api..openai.com:443", ":443"]) {
+  for (const bad of [
+    "api.openai.com",
+    "api.openai.com:0",
+    "api.openai.com:65536",
+    "a b:443",
+    "user@api.openai.com:443",
+    "api..openai.com:443",
+    ":443",
+  ]) {
     it(`refuses CONNECT to "${bad}" with 400`, async () => {
-      const { answer } = await ask(`CONNECT ${bad} HTTP/1.1\r\nHost: x\r\n${basicAuthorization(fixture.endpoint)}\r\n`);
+      const { answer } = await ask(
+        `CONNECT ${bad} HTTP/1.1\r\nHost: x\r\n${basicAuthorization(fixture.endpoint)}\r\n`,
+      );
       assertRefusal(answer, 400, "bad-request");
     });
   }
 
   it("answers garbage with 400 and closes, and goes on serving", async () => {
-    for (const garbage of ["\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\x05\x01\x00\r\n\r\n", "hello\r\n\r\n"]) {
+    for (const garbage of [
+      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+      "\x05\x01\x00\r\n\r\n",
+      "hello\r\n\r\n",
+    ]) {
       const { wire, answer } = await ask(garbage);
       assertRefusal(answer, 400, "bad-request");
       await wire.closed();
@@ -113,7 +130,8 @@ describe("the listener", () => {
   it("answers a request that is pipelined behind a refusal", async () => {
     const authorization = basicAuthorization(fixture.endpoint).trimEnd();
     const { wire, answer } = await ask(
-      requestHead("GET /first", "Host: x", authorization) + requestHead("GET /second", "Host: x", authorization),
+      requestHead("GET /first", "Host: x", authorization) +
+        requestHead("GET /second", "Host: x", authorization),
     );
     assertRefusal(answer, 400, "bad-request");
     assertRefusal(await wire.answer(), 400, "bad-request");

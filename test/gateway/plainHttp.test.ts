@@ -65,7 +65,13 @@ describe("plain http", () => {
 
   it("is forwarded to a host that is not mapped, byte for byte (contracts 10, 11, 26)", async () => {
     const fields = ["X-b: 1", "x-B: \u00ff", "Cookie: a", "cookie: b", "Authorization: Basic mine"];
-    const answer = await ask(direct, `GET http://127.0.0.1:${port}//a%2f?b=;c`, ...fields, "Host: other.test", "TE: x");
+    const answer = await ask(
+      direct,
+      `GET http://127.0.0.1:${port}//a%2f?b=;c`,
+      ...fields,
+      "Host: other.test",
+      "TE: x",
+    );
     assert.deepEqual([answer.status, answer.reason, answer.body], [200, "Fine", "ok"]);
     assert.deepEqual(answer.rawHeaders.slice(0, 6), ["X-b", "1", "x-B", "\u00e9", "Content-Length", "2"]);
     const [request] = received;
@@ -140,7 +146,10 @@ describe("plain http", () => {
       wire.send(requestHead(`GET http://127.0.0.1:${port}${path}`, authorization, "Host: x"));
       assert.equal((await wire.answer()).body, "ok");
     }
-    assert.deepEqual(received.map(({ url }) => url), ["/1", "/2"]);
+    assert.deepEqual(
+      received.map(({ url }) => url),
+      ["/1", "/2"],
+    );
     wire.socket.destroy();
   });
 

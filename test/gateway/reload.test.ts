@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect as connectTls } from "node:tls";
-import { defaultMappings, type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
+import {
+  defaultMappings,
+  type Fixture,
+  mappingsOf,
+  secrets,
+  startFixture,
+} from "../support/gatewayFixture.ts";
 import { assertRefusal, connectTo, openTls, requestHead, WireReader } from "../support/wire.ts";
 
 describe("mappings that change", () => {
@@ -102,7 +108,11 @@ describe("mappings that change", () => {
     const { wire } = await connectTo(fixture.endpoint, target);
     fixture.gateway.setMappings(mappingsOf(without));
     wire.socket.removeAllListeners("data");
-    const socket = connectTls({ socket: wire.socket, ca: fixture.pems.certificate, servername: "api.openai.com" });
+    const socket = connectTls({
+      socket: wire.socket,
+      ca: fixture.pems.certificate,
+      servername: "api.openai.com",
+    });
     await once(socket, "secureConnect");
     const asked = fixture.service.requests.length;
     const reader = new WireReader(socket);

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { parseSecretReference } from "../../src/core/secretReference.ts";
-import { defaultMappings, type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
+import {
+  defaultMappings,
+  type Fixture,
+  mappingsOf,
+  secrets,
+  startFixture,
+} from "../support/gatewayFixture.ts";
 import { assertRefusal, requestHead } from "../support/wire.ts";
 
 const openai = "op://API Keys/OpenAI/api-key";
@@ -121,7 +127,9 @@ describe("secrets on the wire", () => {
       }),
     );
     assert.equal(fixture.upstream.received.length, 1_000);
-    assert.ok(fixture.upstream.received.every(({ headers }) => headers.authorization === `Bearer ${secrets.openai}`));
+    assert.ok(
+      fixture.upstream.received.every(({ headers }) => headers.authorization === `Bearer ${secrets.openai}`),
+    );
     // By name a resolve takes the vaults, the overviews and the item.
     assert.equal(fixture.service.countReads(), 3, fixture.service.requests.join("\n"));
   });
@@ -177,8 +185,18 @@ describe("secrets on the wire", () => {
     await ask("api.openai.com");
     await ask("api.anthropic.com");
     const shown = JSON.stringify([fixture.logger.lines, fixture.gateway.activity.recent()]);
-    for (const value of [secrets.openai, secrets.anthropic, fixture.service.token, fixture.endpoint.password]) {
-      for (const form of [value, encodeURIComponent(value), Buffer.from(value).toString("base64"), Buffer.from(value).toString("hex")]) {
+    for (const value of [
+      secrets.openai,
+      secrets.anthropic,
+      fixture.service.token,
+      fixture.endpoint.password,
+    ]) {
+      for (const form of [
+        value,
+        encodeURIComponent(value),
+        Buffer.from(value).toString("base64"),
+        Buffer.from(value).toString("hex"),
+      ]) {
         assert.ok(!shown.includes(form));
       }
     }

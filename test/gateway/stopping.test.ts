@@ -6,7 +6,13 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
 import { RawServer } from "../support/upstreamServer.ts";
-import { assertRefusal, basicAuthorization, connectTo, openConnection, requestHead } from "../support/wire.ts";
+import {
+  assertRefusal,
+  basicAuthorization,
+  connectTo,
+  openConnection,
+  requestHead,
+} from "../support/wire.ts";
 
 describe("stopping", () => {
   let fixture: Fixture;
@@ -110,19 +116,23 @@ describe("stopping", () => {
 
   it("cuts what is stuck when the time is over (contract 19)", async () => {
     const { wire } = await requestInFlight();
-    const before = performance.now();
     await fixture.gateway.stop();
-    const waited = performance.now() - before;
-    await wire.closed();
-    assert.ok(waited >= 4_900, `${Math.round(waited)} ms`);
+    assert.equal(await wire.rest(), "");
   });
 
   it("lets a plain request in flight finish as well (contract 19)", async () => {
+    const server = await RawServer.start();
+    fixture.parent.routes.set("plain.test:80", server.port);
     const wire = await openConnection(fixture.endpoint);
-    fixture.parent.routes.clear();
-    wire.send(requestHead("GET http://nowhere.test/", "Host: x", basicAuthorization(fixture.endpoint).trimEnd()));
+    const authorization = basicAuthorization(fixture.endpoint).trimEnd();
+    wire.send(requestHead("GET http://plain.test/", "Host: plain.test", authorization));
+    const connection = await server.next();
+    await connection.until("\r\n\r\n");
     const stopped = fixture.gateway.stop();
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert.equal((await wire.answer()).body, "ok");
     await Promise.all([stopped, wire.closed()]);
+    await server.close();
   });
 
   it("leaves nothing open: the process ends by itself (contract 19)", async () => {
@@ -138,7 +148,13 @@ describe("stopping", () => {
     const { parent, service, upstreamAuthority } = fixture;
     const child = spawn(
       process.execPath,
-      ["--disable-warning=ExperimentalWarning", program, parent.url, upstreamAuthority.certificate, service.token],
+      [
+        "--disable-warning=ExperimentalWarning",
+        program,
+        parent.url,
+        upstreamAuthority.certificate,
+        service.token,
+      ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     const [output, errors, [status]] = await Promise.all([

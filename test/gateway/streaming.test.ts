@@ -37,7 +37,13 @@ describe("streaming", () => {
     let send: ((text: string) => void) | undefined;
     fixture.upstream.handler = (_request, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
-      send = (text) => void (text === "" ? response.end() : response.write(text));
+      send = (text) => {
+        if (text === "") {
+          response.end();
+        } else {
+          response.write(text);
+        }
+      };
       send("data: 0\n\n");
     };
     wire.send(requestHead("GET /", host));
@@ -145,7 +151,11 @@ describe("streaming", () => {
       let kept = Number.POSITIVE_INFINITY;
       const start = memoryInUse();
       wire.send(
-        requestHead("POST /", host, chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${count * megabyte}`),
+        requestHead(
+          "POST /",
+          host,
+          chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${count * megabyte}`,
+        ),
       );
       const expected = createHash("sha256");
       const sending = (async () => {
@@ -153,7 +163,9 @@ describe("streaming", () => {
           block.writeUInt32BE(index);
           expected.update(block);
           const copy = Buffer.from(block);
-          const framed = chunked ? Buffer.concat([Buffer.from("100000\r\n"), copy, Buffer.from("\r\n")]) : copy;
+          const framed = chunked
+            ? Buffer.concat([Buffer.from("100000\r\n"), copy, Buffer.from("\r\n")])
+            : copy;
           if (index > count / 2 && index % 16 === 0) {
             kept = Math.min(kept, memoryInUse() - start);
           }

@@ -4,7 +4,14 @@ import { once } from "node:events";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { type Fixture, mappingsOf, startFixture } from "../support/gatewayFixture.ts";
 import { RawServer } from "../support/upstreamServer.ts";
-import { assertRefusal, basicAuthorization, connectTo, openConnection, openTls, requestHead } from "../support/wire.ts";
+import {
+  assertRefusal,
+  basicAuthorization,
+  connectTo,
+  openConnection,
+  openTls,
+  requestHead,
+} from "../support/wire.ts";
 
 describe("blind tunnels", () => {
   let fixture: Fixture;
@@ -55,7 +62,9 @@ describe("blind tunnels", () => {
 
   it("add nothing to the 200 and lose nothing that is glued to the CONNECT", async () => {
     const client = await openConnection(fixture.endpoint);
-    client.send(`CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nfirst bytes`);
+    client.send(
+      `CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nfirst bytes`,
+    );
     const server = await target.next();
     assert.equal((await server.bytes(11)).toString(), "first bytes");
     server.socket.end("SSH-2.0-greeting");
@@ -129,7 +138,9 @@ describe("blind tunnels", () => {
 
   it("answer a host that cannot be dialled with 502 and JSON to the CONNECT itself (contract 2)", async () => {
     const wire = await openConnection(fixture.endpoint);
-    wire.send(requestHead("CONNECT nowhere.example:443", "Host: x", basicAuthorization(fixture.endpoint).trimEnd()));
+    wire.send(
+      requestHead("CONNECT nowhere.example:443", "Host: x", basicAuthorization(fixture.endpoint).trimEnd()),
+    );
     assertRefusal(await wire.answer(), 502, "upstream-unreachable");
     await wire.closed();
   });
@@ -138,7 +149,9 @@ describe("blind tunnels", () => {
     fixture.parent.routes.set("other.example:443", target.port);
     const { client, server } = await tunnel();
     const other = await tunnel("other.example:443");
-    fixture.gateway.setMappings(mappingsOf([openai, { hostname: "tunnel.example", reference: openai.reference }]));
+    fixture.gateway.setMappings(
+      mappingsOf([openai, { hostname: "tunnel.example", reference: openai.reference }]),
+    );
     await Promise.all([client.closed(), server.closed()]);
     other.client.send("still here");
     assert.equal((await other.server.bytes(10)).toString(), "still here");
@@ -148,13 +161,21 @@ describe("blind tunnels", () => {
   it("are not opened to a host that becomes mapped while it is dialled", async () => {
     const holding = fixture.parent.hold();
     const wire = await openConnection(fixture.endpoint);
-    wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+    wire.send(
+      requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()),
+    );
     await holding.asked;
-    fixture.gateway.setMappings(mappingsOf([openai, { hostname: "tunnel.example", reference: openai.reference }]));
+    fixture.gateway.setMappings(
+      mappingsOf([openai, { hostname: "tunnel.example", reference: openai.reference }]),
+    );
     holding.release();
     assert.equal((await wire.head()).status, 200);
     wire.socket.removeAllListeners("data");
-    const socket = connectTls({ socket: wire.socket, ca: fixture.pems.certificate, servername: "tunnel.example" });
+    const socket = connectTls({
+      socket: wire.socket,
+      ca: fixture.pems.certificate,
+      servername: "tunnel.example",
+    });
     await once(socket, "secureConnect");
     assert.match(socket.getPeerX509Certificate()!.issuer, /OneCLI/);
     socket.destroy();
@@ -164,7 +185,9 @@ describe("blind tunnels", () => {
   it("lose nothing of a client that has finished before they are open", async () => {
     const holding = fixture.parent.hold();
     const client = await openConnection(fixture.endpoint);
-    client.socket.end(`CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nall of it`);
+    client.socket.end(
+      `CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nall of it`,
+    );
     await holding.asked;
     holding.release();
     const server = await target.next();
@@ -176,7 +199,9 @@ describe("blind tunnels", () => {
   it("give up dialling when the client resets", async () => {
     const holding = fixture.parent.hold();
     const wire = await openConnection(fixture.endpoint);
-    wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+    wire.send(
+      requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()),
+    );
     const asking = await holding.asked;
     const gone = once(asking, "end");
     wire.socket.resetAndDestroy();
@@ -187,7 +212,9 @@ describe("blind tunnels", () => {
   it("do not outlive a client that closed while they were dialled", async () => {
     const holding = fixture.parent.hold();
     const wire = await openConnection(fixture.endpoint);
-    wire.send(requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()));
+    wire.send(
+      requestHead(`CONNECT ${name}`, `Host: ${name}`, basicAuthorization(fixture.endpoint).trimEnd()),
+    );
     await holding.asked;
     wire.socket.destroy();
     holding.release();

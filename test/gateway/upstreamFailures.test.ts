@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { TestAuthority } from "../support/certificates.ts";
 import { type Fixture, mappingsOf, startFixture } from "../support/gatewayFixture.ts";
 import { RawServer, UpstreamServer } from "../support/upstreamServer.ts";
-import { assertRefusal, basicAuthorization, connectTo, openConnection, requestHead } from "../support/wire.ts";
+import {
+  assertRefusal,
+  basicAuthorization,
+  connectTo,
+  openConnection,
+  requestHead,
+} from "../support/wire.ts";
 
 const reference = "op://API Keys/OpenAI/api-key";
 
@@ -46,8 +52,16 @@ describe("upstream failures", () => {
     (own: TestAuthority, other: TestAuthority) => Promise<{ key: string; cert: string }>,
     RegExp,
   ])[] = [
-    ["expired.test", (own) => own.issue({ names: ["expired.test"], notBefore: at(-3), notAfter: at(-2) }), /expired/],
-    ["future.test", (own) => own.issue({ names: ["future.test"], notBefore: at(1), notAfter: at(2) }), /not valid yet/],
+    [
+      "expired.test",
+      (own) => own.issue({ names: ["expired.test"], notBefore: at(-3), notAfter: at(-2) }),
+      /expired/,
+    ],
+    [
+      "future.test",
+      (own) => own.issue({ names: ["future.test"], notBefore: at(1), notAfter: at(2) }),
+      /not valid yet/,
+    ],
     ["wrong-name.test", (own) => own.issue({ names: ["other.test"] }), /another host name/],
     ["self-signed.test", () => TestAuthority.selfSigned(["self-signed.test"]), /self-signed/],
     ["unknown.test", (_own, other) => other.issue({ names: ["unknown.test"] }), /issuer is unknown/],
@@ -55,7 +69,10 @@ describe("upstream failures", () => {
   for (const [host, issue, reason] of certificates) {
     for (const environment of [undefined, "0"]) {
       it(`refuses the certificate of ${host}${environment === "0" ? " under NODE_TLS_REJECT_UNAUTHORIZED=0" : ""} and says why (contracts 29, 31)`, async () => {
-        const server = await serve(host, await issue(fixture.upstreamAuthority, await TestAuthority.create("Other")));
+        const server = await serve(
+          host,
+          await issue(fixture.upstreamAuthority, await TestAuthority.create("Other")),
+        );
         const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
         if (environment !== undefined) {
           process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = environment;
@@ -103,7 +120,9 @@ describe("upstream failures", () => {
       const { wire } = await connectTo(fixture.endpoint, "unmapped.example:443", "");
       wire.socket.destroy();
       const tunnel = await openConnection(fixture.endpoint);
-      tunnel.send(requestHead("CONNECT unmapped.example:443", basicAuthorization(fixture.endpoint).trimEnd()));
+      tunnel.send(
+        requestHead("CONNECT unmapped.example:443", basicAuthorization(fixture.endpoint).trimEnd()),
+      );
       assert.match(assertRefusal(await tunnel.answer(), 502, "upstream-unreachable"), /parent proxy/);
     });
   }
@@ -111,7 +130,10 @@ describe("upstream failures", () => {
   it("names a parent proxy that is not there (contract 29)", async () => {
     const lonely = await startFixture({ mappings: [{ hostname: "raw.test", reference }] });
     await lonely.parent.close();
-    assert.match(assertRefusal(await ask("raw.test", lonely), 502, "upstream-unreachable"), /parent proxy cannot be/);
+    assert.match(
+      assertRefusal(await ask("raw.test", lonely), 502, "upstream-unreachable"),
+      /parent proxy cannot be/,
+    );
     await lonely.gateway.stop();
     lonely.account.dispose();
     await Promise.all([lonely.upstream.close(), lonely.service.close()]);
@@ -123,16 +145,25 @@ describe("upstream failures", () => {
     await gone.close();
     const direct = await startFixture({ mappings: [], parentProxy: undefined });
     direct.gateway.setMappings(
-      mappingsOf([{ hostname: `127.0.0.1:${port}`, reference }, { hostname: "nowhere.invalid", reference }]),
+      mappingsOf([
+        { hostname: `127.0.0.1:${port}`, reference },
+        { hostname: "nowhere.invalid", reference },
+      ]),
     );
-    assert.match(assertRefusal(await ask(`127.0.0.1:${port}`, direct), 502, "upstream-unreachable"), /refused/);
+    assert.match(
+      assertRefusal(await ask(`127.0.0.1:${port}`, direct), 502, "upstream-unreachable"),
+      /refused/,
+    );
     assert.match(assertRefusal(await ask("nowhere.invalid", direct), 502, "upstream-unreachable"), /resolve/);
     await direct.stop();
   });
 
   it("gives connect and handshake one limit together, then answers 504 (contract 29)", async () => {
     const plain = await RawServer.start();
-    const limited = await startFixture({ mappings: [{ hostname: "slow.test", reference }], limits: { connect: 300 } });
+    const limited = await startFixture({
+      mappings: [{ hostname: "slow.test", reference }],
+      limits: { connect: 300 },
+    });
     limited.parent.routes.set("slow.test:443", plain.port);
     assertRefusal(await ask("slow.test", limited), 504, "upstream-timeout");
     await (await plain.next()).closed();
@@ -147,7 +178,10 @@ describe("upstream failures", () => {
   const broken: readonly (readonly [string, string])[] = [
     ["garbage", "this is not HTTP\r\n\r\n"],
     ["an HTTP/2 preface", "\0\0\x12\x04\0\0\0\0\0"],
-    ["Content-Length and Transfer-Encoding", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    [
+      "Content-Length and Transfer-Encoding",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
     ["two different Content-Length", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"],
     ["a Content-Length that is none", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"],
     ["a folded field", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n"],

@@ -12,7 +12,7 @@ import { LeadingProxy } from "./leadingProxy.ts";
 import { recordingLogger } from "./logger.ts";
 import { startOnePasswordService } from "./onePassword/service.ts";
 import { UpstreamServer } from "./upstreamServer.ts";
-import { openTls, type WireReader } from "./wire.ts";
+import { openTls } from "./wire.ts";
 
 export const secrets = {
   anthropic: "sk-ant-api03-test-ANTHROPIC-VALUE-4f1d",
@@ -115,7 +115,7 @@ export async function startFixture({
     account,
     endpoint,
     /** CONNECT and TLS to a mapped host, trusting the gateway's CA. */
-    open: (target: string): Promise<WireReader> => openTls(endpoint, target, { ca: pems.certificate }),
+    open: (target: string): ReturnType<typeof openTls> => openTls(endpoint, target, { ca: pems.certificate }),
     async stop() {
       await gateway.stop();
       account.dispose();

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { type IncomingMessage, type ServerResponse } from "node:http";
+import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
+import { requestHead, type WireReader } from "../support/wire.ts";
+
+describe("bodies and their order", () => {
+  let fixture: Fixture;
+  let wire: WireReader;
+  before(async () => (fixture = await startFixture()));
+  after(() => fixture.stop());
+  beforeEach(async () => {
+    fixture.upstream.reset();
+    wire = await fixture.open("api.openai.com:443");
+  });
+  afterEach(() => wire.socket.destroy());
+
+  const host = "Host: api.openai.com";
+
+  /** Sends a head and what follows it; the answer, and the request as the upstream got it. */
+  async function ask(head: string, body = "", bodiless = false) {
+    wire.send(head + body);
+    const answer = await wire.answer({ bodiless });
+    return { answer, received: fixture.upstream.received.at(-1)! };
+  }
+
+  it("answers pipelined requests in order, however long each takes (contract 12)", async () => {
+    const held: (() => void)[] = [];
+    fixture.upstream.handler = (request, response) => {
+      const answer = () => void response.end(`answer to ${request.url ?? ""}`);
+      if (request.url === "/0") {
+        held.push(answer);
+      } else {
+        answer();
+      }
+      if (request.url === "/4") {
+        held[0]!();
+      }
+    };
+    wire.send([0, 1, 2, 3, 4].map((index) => requestHead(`GET /${index}`, host)).join(""));
+    for (const index of [0, 1, 2, 3, 4]) {
+      assert.equal((await wire.answer()).body, `answer to /${index}`);
+    }
+  });
+
+  it("passes chunked bodies byte for byte both ways (contract 12)", async () => {
+    fixture.upstream.handler = (request, response) => void request.pipe(response);
+    const { answer, received } = await ask(
+      requestHead("POST /", host, "Transfer-Encoding: chunked"),
+      "3;ext=1\r\nabc\r\n1\r\n\u00ff\r\n0\r\n\r\n",
+    );
+    assert.equal((await received.body).toString("latin1"), "abc\u00ff");
+    assert.equal(answer.body, "abc\u00ff");
+    assert.equal(answer.headers["transfer-encoding"], "chunked");
+  });
+
+  it("keeps the length of a body that has one (contract 12)", async () => {
+    fixture.upstream.handler = (request, response) => {
+      response.setHeader("content-length", 4);
+      request.pipe(response);
+    };
+    const { answer, received } = await ask(requestHead("POST /", host, "Content-Length: 4"), "a\0\r\n");
+    assert.deepEqual([received.headers["content-length"], answer.headers["content-length"]], ["4", "4"]);
+    assert.equal(received.headers["transfer-encoding"], undefined);
+    assert.equal(answer.body, "a\0\r\n");
+  });
+
+  const bodiless: readonly (readonly [string, string, (response: ServerResponse) => void])[] = [
+    [
+      "a HEAD answer with Content-Length",
+      "HEAD",
+      (response) => void response.setHeader("content-length", 1234).end(),
+    ],
+    ["a HEAD answer without one", "HEAD", (response) => void response.end()],
+    [
+      "a 304 with Content-Length",
+      "GET",
+      (response) => void response.writeHead(304, { "content-length": 1234, etag: '"x"' }).end(),
+    ],
+    ["a 304 without one", "GET", (response) => void response.writeHead(304).end()],
+    ["a 204", "DELETE", (response) => void response.writeHead(204).end()],
+  ];
+  for (const [what, method, reply] of bodiless) {
+    it(`ends ${what} at its head, on a connection that goes on (contract 26)`, async () => {
+      let length: unknown;
+      fixture.upstream.handler = (_request: IncomingMessage, response) => {
+        reply(response);
+        length = response.getHeader("content-length");
+      };
+      const { answer } = await ask(requestHead(`${method} /`, host), "", true);
+      assert.equal(answer.headers["transfer-encoding"], undefined);
+      if (what.includes("with Content-Length")) {
+        assert.equal(answer.headers["content-length"], "1234", String(length));
+      }
+      fixture.upstream.reset();
+      assert.equal((await ask(requestHead("GET /next", host))).answer.body, '{"ok":true}');
+      assert.deepEqual(
+        fixture.upstream.received.map(({ url }) => url),
+        ["/next"],
+      );
+    });
+  }
+});
