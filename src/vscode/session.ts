@@ -217,9 +217,11 @@ export class Session implements vscode.Disposable {
     return age ?? undefined;
   }
 
-  /** The variables of a terminal, once the gateway runs. */
-  async ensureEnvironment(): Promise<TerminalEnvironment> {
-    return this.#environment(await this.#thread.start());
+  /** The variables of a terminal that asks for them, once the gateway runs; none where terminals are left alone. */
+  async ensureEnvironment(): Promise<TerminalEnvironment | undefined> {
+    return this.#options.settings().terminals === "off"
+      ? undefined
+      : this.#environment(await this.#thread.start());
   }
 
   /** The variables that all terminals get at this moment. */

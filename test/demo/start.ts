@@ -1,10 +1,11 @@
 // npm start: the proof first, then the product in a VS Code of its own, with everything around it on this machine.
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installVsix, startVsCode, workbenchUrl } from "../support/vscode/host.ts";
 import { projectRoot } from "../support/vscode/paths.ts";
+import { makeDemoFolder } from "./demoFolder.ts";
 import { prove } from "./proof.ts";
 import { startWorld } from "./world.ts";
 
@@ -13,18 +14,11 @@ if (!(await prove())) {
 }
 const workDir = await mkdtemp(join(tmpdir(), "onecli-start-"));
 const world = await startWorld();
-const folder = join(workDir, "demo");
-const authority = join(workDir, "demo-ca.pem");
-await mkdir(folder);
-await writeFile(authority, world.authority);
-await writeFile(join(folder, "README.md"), readme(world.service.token));
+const { folder, settings } = await makeDemoFolder(workDir, world);
 
-console.log("Installing VS Code for the demo, if it is not here yet, and the extension into it …");
+console.log("\nInstalling VS Code for the demo, if it is not here yet, and the extension into it …");
 await installVsix(workDir, join(projectRoot, "onecli.vsix"));
-const server = await startVsCode({
-  workDir,
-  settings: { "onecli.parentProxy": world.parent.url, "onecli.extraCaCertificates": [authority] },
-});
+const server = await startVsCode({ workDir, settings });
 console.log(`
 OneCLI in VS Code:  ${workbenchUrl(server, { folder })}
 
@@ -39,27 +33,3 @@ await Promise.race([stopped, server.failed]).catch((error: unknown) => {
 await server.stop();
 await world.stop();
 await rm(workDir, { recursive: true, force: true });
-
-function readme(token: string): string {
-  return `# OneCLI demo
-
-Everything here is local and made up: the 1Password service, the vendors, the keys.
-
-1. Press F1, run **OneCLI: Connect 1Password**, and paste this token:
-
-   \`\`\`
-   ${token}
-   \`\`\`
-
-2. Run **OneCLI: Add Mapping…**: choose Anthropic, then the vault *API Keys*, the item *Anthropic*, the field *credential*.
-
-3. Open a terminal (Terminal: Create New Terminal) and be the agent:
-
-   \`\`\`
-   echo $ANTHROPIC_API_KEY
-   curl -s https://api.anthropic.com/v1/messages
-   \`\`\`
-
-   The first line shows a placeholder. The answer to the second says what the "vendor" received.
-`;
-}
