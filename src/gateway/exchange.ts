@@ -84,6 +84,7 @@ export class Exchange implements ResponseHandler {
       this.#path = path;
       refuseMethod(this.#request);
       checkHost(this.#request, authority);
+      refuseTransferCodings(this.#request);
       refuseWebSocket(this.#request);
       this.#mapping = mapping.hostname;
       const { value, cached } = await this.#services.resolve(mapping.reference);
@@ -104,6 +105,7 @@ export class Exchange implements ResponseHandler {
         const { host } = this.#origin.authority;
         throw new OneCliError("insecure-request", `${host} is mapped, and the request is plain http.`);
       }
+      refuseTransferCodings(this.#request);
       const headers = withoutFields(endToEndHeaders(this.#request.rawHeaders), rewrittenWithHost);
       headers.push("Host", hostField(this.#origin.authority, "http"));
       this.#dispatch("http", path, headers);
@@ -296,6 +298,14 @@ function refuseOtherAuthority(text: string, authority: Authority): void {
       "misdirected",
       `The request names another host than ${opened}, for which its connection was opened.`,
     );
+  }
+}
+
+/** Chunked is undone and made anew hop by hop; any other coding would be lost with its field (RFC 9112 §6.1). */
+function refuseTransferCodings({ headers }: IncomingMessage): void {
+  const coding = headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    throw new OneCliError("not-implemented", "The request's body has a transfer coding other than chunked.");
   }
 }
 

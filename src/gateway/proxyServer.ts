@@ -55,8 +55,9 @@ export class ProxyServer extends Server {
       closeWithError(socket, new OneCliError("request-timeout", "The request's head did not come in time."));
     }, limits);
     const { server } = this;
-    // A property of every http.Server that the types leave out; proxy-chain creates the server without options.
-    Object.assign(server, { maxHeaderSize: maxHeaderBytes });
+    // Properties of every http.Server that the types leave out; proxy-chain creates the server without options. The
+    // Host field of an absolute target counts for nothing (RFC 9112 §3.2.2).
+    Object.assign(server, { maxHeaderSize: maxHeaderBytes, requireHostHeader: false });
     server.maxHeadersCount = 0;
     server.requestTimeout = 0;
     server.headersTimeout = 0;

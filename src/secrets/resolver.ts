@@ -38,7 +38,9 @@ type Entry =
 /** One question to the source. It is current, and its answer kept, while it is the one in the table. */
 interface Question {
   readonly provider: SecretProvider;
-  answer?: Promise<SecretValue>;
+  readonly answer: Promise<SecretValue>;
+  /** Ends the wait of those who asked, whatever the source still does. */
+  readonly abandon: (reason: OneCliError) => void;
 }
 
 /**
@@ -69,6 +71,9 @@ export class Resolver {
   disconnect(): void {
     this.#provider = undefined;
     this.#pause = undefined;
+    for (const { abandon } of this.#questions.values()) {
+      abandon(notConnected());
+    }
     this.#clear();
   }
 
@@ -133,14 +138,17 @@ export class Resolver {
     if (pauseError !== undefined) {
       return Promise.reject(pauseError);
     }
-    const question: Question = { provider };
+    const { promise: answer, resolve, reject: abandon } = Promise.withResolvers<SecretValue>();
+    const question: Question = { provider, answer, abandon };
     this.#questions.set(key, question);
-    question.answer = this.#ask(question, key, reference).finally(() => {
-      if (this.#questions.get(key) === question) {
-        this.#questions.delete(key);
-      }
-    });
-    return question.answer;
+    this.#ask(question, key, reference)
+      .finally(() => {
+        if (this.#questions.get(key) === question) {
+          this.#questions.delete(key);
+        }
+      })
+      .then(resolve, abandon);
+    return answer;
   }
 
   async #ask(question: Question, key: string, reference: SecretReference): Promise<SecretValue> {
@@ -151,12 +159,10 @@ export class Resolver {
       const value = await question.provider.resolve(reference);
       if (isCurrent()) {
         this.#keep(key, reference, value, askedAt);
-      } else if (this.#provider !== question.provider) {
-        throw notConnected();
       }
       return value;
     } catch (error) {
-      const refusal = this.#provider === question.provider ? toOneCliError(error) : notConnected();
+      const refusal = toOneCliError(error);
       if (isCurrent()) {
         this.#refuse(key, refusal);
       }

@@ -161,6 +161,16 @@ describe("requests on an intercepted connection", () => {
     assert.equal(fixture.upstream.received.length, 0);
   });
 
+  for (const coding of ["gzip, chunked", "deflate, chunked"]) {
+    it(`refuses the transfer coding ${coding}, which it could not pass on`, async () => {
+      const answer = await ask(
+        `${requestHead("POST /", "Host: api.openai.com", `Transfer-Encoding: ${coding}`)}0\r\n\r\n`,
+      );
+      assertRefusal(answer, 501, "not-implemented");
+      assert.equal(fixture.upstream.received.length, 0);
+    });
+  }
+
   it("strips any other upgrade and serves the request", async () => {
     const answer = await ask(
       requestHead(

@@ -1,9 +1,9 @@
 // What a run has started, ended in reverse order. (A disposable stack; the lib of ES2024 has none.)
 export class Cleanup {
-  readonly #steps: (() => Promise<unknown> | undefined)[] = [];
+  readonly #steps: (() => unknown)[] = [];
 
   /** Adds a step to do before those added earlier. */
-  defer(step: () => Promise<unknown> | undefined): void {
+  defer(step: () => unknown): void {
     this.#steps.push(step);
   }
 

@@ -133,7 +133,7 @@ async function runWith(run: HostRun, cleanup: Cleanup): Promise<HostOutcome> {
   browser.on("close", () => ended.reject(new Error("the browser has closed")));
   const { timeout = 300_000 } = run;
   const limit = setTimeout(() => ended.reject(new Error(`no result after ${timeout} ms`)), timeout);
-  cleanup.defer(() => void clearTimeout(limit));
+  cleanup.defer(() => clearTimeout(limit));
 
   try {
     await page.goto(

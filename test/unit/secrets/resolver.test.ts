@@ -263,6 +263,17 @@ describe("Resolver: the connection", () => {
     assert.equal(resolver.age(reference), undefined);
   });
 
+  it("ends the wait for an answer at once when it is disconnected, however long the source takes", async () => {
+    const { provider, resolver, value } = setUp();
+    provider.hold();
+    const waiting = [value(), value(), value(other)];
+    resolver.disconnect();
+    for (const { status } of await Promise.allSettled(waiting)) {
+      assert.equal(status, "rejected");
+    }
+    await assert.rejects(waiting[0]!, refuses("not-connected"));
+  });
+
   it("does not take an old account's answer, or its cooldown, into a new connection", async () => {
     const { provider, resolver, value } = setUp();
     const release = provider.hold();
