@@ -1,4 +1,5 @@
 // What this window knows and does: its gateway, its account, its mappings. The views show it, the commands act on it.
+import { createHash } from "node:crypto";
 import * as vscode from "vscode";
 import { describeError, type ErrorCode, isOneCliError, OneCliError } from "../core/errors.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
@@ -61,6 +62,8 @@ export class Session implements vscode.Disposable {
   readonly #states = new Map<string, MappingState>();
   readonly onDidChange = this.#changed.event;
   #account: Account = { kind: "none" };
+  /** Digest of the token that the gateway was given. */
+  #tokenInUse: string | undefined;
   /** Account changes one after the other: the last word holds. */
   #accountChange: Promise<unknown> = Promise.resolve();
 
@@ -100,22 +103,28 @@ export class Session implements vscode.Disposable {
     }
   }
 
-  /** Another window has changed the stored token. */
-  async accountChanged(): Promise<void> {
-    const had = this.#account.kind;
-    await this.#readAccount();
-    if (this.#thread.state.kind !== "running") {
-      return;
-    }
+  /** The stored token has changed; if another window did that, this one follows. */
+  accountChanged(): Promise<void> {
+    return this.#serially(async () => {
+      const token = await this.#options.tokens.read();
+      if (digest(token) === this.#tokenInUse) {
+        return;
+      }
+      this.#account = token === undefined ? { kind: "none" } : { kind: "present" };
+      if (this.#thread.state.kind === "running") {
+        await this.#useStored();
+      }
+      this.#forgetErrors();
+    });
+  }
+
+  /** Checks the stored token against 1Password again. @throws OneCliError `not-connected` where there is none. */
+  async reconnect(cancelled: () => boolean): Promise<ConnectResult | undefined> {
     const token = await this.#options.tokens.read();
     if (token === undefined) {
-      this.#thread.notify({ type: "disconnect" });
-    } else {
-      await this.#thread.request({ type: "useAccount", token }, nothing);
+      throw new OneCliError("not-connected", "No 1Password Service Account is connected.");
     }
-    if (had !== this.#account.kind) {
-      this.#forgetErrors();
-    }
+    return this.connect(token, cancelled);
   }
 
   /**
@@ -130,12 +139,12 @@ export class Session implements vscode.Disposable {
       try {
         result = await this.#thread.request({ type: "connect", token }, connectResult);
         if (cancelled()) {
-          await this.#restoreAccount();
+          await this.#useStored();
           return undefined;
         }
-        await this.#options.tokens.store(token.trim());
+        await this.#store(token.trim());
       } catch (error) {
-        await this.#restoreAccount();
+        await this.#useStored().catch(() => undefined);
         throw error;
       }
       this.#account = { kind: "present", name: result.account, vaults: result.vaults };
@@ -148,6 +157,7 @@ export class Session implements vscode.Disposable {
   disconnect(): Promise<void> {
     return this.#serially(async () => {
       this.#thread.notify({ type: "disconnect" });
+      this.#tokenInUse = digest(undefined);
       await this.#options.tokens.delete();
       this.#account = { kind: "none" };
       this.#forgetErrors();
@@ -273,7 +283,7 @@ export class Session implements vscode.Disposable {
   }
 
   async #onStarted({ endpoint, authority }: StartResult): Promise<void> {
-    const { identity, tokens, onPortChanged } = this.#options;
+    const { identity, onPortChanged } = this.#options;
     const stored = await identity.authority();
     if (stored?.certificate !== authority.certificate) {
       await identity.storeAuthority(authority);
@@ -285,10 +295,7 @@ export class Session implements vscode.Disposable {
         onPortChanged();
       }
     }
-    const token = await tokens.read();
-    if (token !== undefined) {
-      await this.#thread.request({ type: "useAccount", token }, nothing);
-    }
+    await this.#useStored();
   }
 
   #onThreadState(state: ThreadState): void {
@@ -325,12 +332,29 @@ export class Session implements vscode.Disposable {
     this.#changed.fire();
   }
 
-  async #restoreAccount(): Promise<void> {
-    const token = await this.#options.tokens.read().catch(() => undefined);
+  /** Makes the running gateway use the stored token, or none. */
+  async #useStored(): Promise<void> {
+    const token = await this.#options.tokens.read();
+    this.#tokenInUse = digest(token);
     if (token === undefined) {
       this.#thread.notify({ type: "disconnect" });
     } else {
-      await this.#thread.request({ type: "useAccount", token }, nothing).catch(() => undefined);
+      await this.#thread.request({ type: "useAccount", token }, nothing);
+    }
+  }
+
+  async #store(token: string): Promise<void> {
+    const former = this.#tokenInUse;
+    // Before it is stored: storage tells of the change at once.
+    this.#tokenInUse = digest(token);
+    try {
+      await this.#options.tokens.store(token);
+    } catch (error) {
+      this.#tokenInUse = former;
+      const { code } = error as NodeJS.ErrnoException;
+      const where =
+        code === undefined ? "in VS Code's secret storage" : `in ${this.#options.dataDir} (${code})`;
+      throw new Error(`The token could not be stored ${where}; nothing was kept.`, { cause: error });
     }
   }
 
@@ -363,6 +387,10 @@ export class Session implements vscode.Disposable {
     this.#accountChange = changed.catch(() => undefined);
     return changed;
   }
+}
+
+function digest(token: string | undefined): string | undefined {
+  return token === undefined ? undefined : createHash("sha256").update(token).digest("hex");
 }
 
 /** Anything thrown, in words for a person. */

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
 import { parseServiceAccountToken } from "../../core/serviceAccountToken.ts";
+import type { ConnectResult } from "../../shared/gatewayProtocol.ts";
 import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 
@@ -20,6 +21,19 @@ export async function connectAccount(session: Session): Promise<boolean> {
   if (token === undefined) {
     return false;
   }
+  return withProgress(session, (cancelled) => session.connect(token, cancelled));
+}
+
+/** Checks the stored token again: after a change in 1Password, or an outage. */
+export async function reconnectAccount(session: Session): Promise<boolean> {
+  return session.account.kind === "none"
+    ? connectAccount(session)
+    : withProgress(session, (cancelled) => session.reconnect(cancelled));
+}
+
+type Connect = (cancelled: () => boolean) => Promise<ConnectResult | undefined>;
+
+async function withProgress(session: Session, connect: Connect): Promise<boolean> {
   try {
     return await vscode.window.withProgress(
       {
@@ -27,7 +41,7 @@ export async function connectAccount(session: Session): Promise<boolean> {
         title: "Connecting to 1Password…",
         cancellable: true,
       },
-      (_progress, cancellation) => connectWith(session, token, cancellation),
+      (_progress, cancellation) => report(session, connect, cancellation),
     );
   } catch (error) {
     const retry = { title: "Try Again", command: "onecli.account.connect" };
@@ -37,15 +51,15 @@ export async function connectAccount(session: Session): Promise<boolean> {
   }
 }
 
-async function connectWith(
+async function report(
   session: Session,
-  token: string,
+  connect: Connect,
   cancellation: vscode.CancellationToken,
 ): Promise<boolean> {
   const cancelled = new Promise<undefined>((resolve) => {
     cancellation.onCancellationRequested(() => resolve(undefined));
   });
-  const connecting = session.connect(token, () => cancellation.isCancellationRequested);
+  const connecting = connect(() => cancellation.isCancellationRequested);
   // What comes after Cancel is undone by the session and of no interest here.
   connecting.catch(() => undefined);
   const result = await Promise.race([connecting, cancelled]);

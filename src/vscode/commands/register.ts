@@ -3,7 +3,7 @@ import type { Entry } from "../mappingStore.ts";
 import type { MappingsTree } from "../mappingsTree.ts";
 import { explain, type Session } from "../session.ts";
 import type { Terminals } from "../terminals.ts";
-import { connectAccount, disconnectAccount } from "./connect.ts";
+import { connectAccount, disconnectAccount, reconnectAccount } from "./connect.ts";
 import {
   addMapping,
   copyReference,
@@ -26,6 +26,7 @@ export interface CommandParts {
 /** Every command of package.json and what it does; a test compares the two lists. */
 export const commandIds = [
   "onecli.account.connect",
+  "onecli.account.reconnect",
   "onecli.account.disconnect",
   "onecli.mapping.add",
   "onecli.mapping.edit",
@@ -60,6 +61,7 @@ export function registerCommands({ session, tree, terminals, log }: CommandParts
     };
   const handlers: Readonly<Record<CommandId, Handler>> = {
     "onecli.account.connect": () => connectAccount(session),
+    "onecli.account.reconnect": () => reconnectAccount(session),
     "onecli.account.disconnect": () => disconnectAccount(session),
     "onecli.mapping.add": () => addMapping(session),
     "onecli.mapping.edit": onEntry("Edit Mapping", (entry) => editMapping(session, entry)),

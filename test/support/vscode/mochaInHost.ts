@@ -1,6 +1,8 @@
 // Mocha inside the extension host. VS Code calls `run` of the test bundle, which ends here; the same under code-server
 // (runInHost.ts) and under a downloaded VS Code (runElectron.ts).
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { dirname, resolve } from "node:path";
 import { format } from "node:util";
 
 /** What the runner passes by environment; a downloaded VS Code gets `grep` alone. */
@@ -14,9 +16,30 @@ export const variables = {
 
 export type TestFiles = readonly (readonly [name: string, load: () => Promise<unknown>])[];
 
+/** A stack trace in terms of the sources. Node's own way does not work here: VS Code formats stack traces itself. */
+function inSources(stack: string): string {
+  const maps = new Map<string, SourceMap | undefined>();
+  const mapOf = (file: string) => {
+    if (!maps.has(file)) {
+      const [, data] = /^\/\/# sourceMappingURL=.*base64,(.*)$/m.exec(readFileSync(file, "utf8")) ?? [];
+      const json = data && Buffer.from(data, "base64").toString("utf8");
+      maps.set(file, json === undefined ? undefined : new SourceMap(JSON.parse(json) as SourceMapPayload));
+    }
+    return maps.get(file);
+  };
+  return stack.replace(
+    /(\/[^():\n]*\.cjs):(\d+):(\d+)/g,
+    (place, file: string, line: string, column: string) => {
+      const origin = mapOf(file)?.findOrigin(Number(line), Number(column));
+      return origin !== undefined && "fileName" in origin
+        ? `${resolve(dirname(file), origin.fileName)}:${origin.lineNumber}:${origin.columnNumber}`
+        : place;
+    },
+  );
+}
+
 /** @throws Error if a test fails; that is what VS Code takes for a failure. */
 export async function runMocha(files: TestFiles): Promise<void> {
-  process.setSourceMapsEnabled(true);
   const { default: Mocha } = await import("mocha");
   const log = process.env[variables.log];
   const result = process.env[variables.result];
@@ -37,12 +60,17 @@ export async function runMocha(files: TestFiles): Promise<void> {
     mocha.suite.emit(Mocha.Suite.constants.EVENT_FILE_PRE_REQUIRE, globalThis, name, mocha);
     await load();
   }
-  const failed = await new Promise<number>((resolve) => {
+  const failed = await new Promise<number>((done) => {
     const runner = mocha.run((failures) => {
       if (result !== undefined) {
         writeFileSync(result, JSON.stringify(runner.stats));
       }
-      resolve(failures);
+      done(failures);
+    });
+    runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (_test, error: unknown) => {
+      if (error instanceof Error && error.stack !== undefined) {
+        error.stack = inSources(error.stack);
+      }
     });
   });
   if (failed > 0) {

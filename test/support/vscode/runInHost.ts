@@ -7,7 +7,7 @@ import { createReadStream, watch } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { format, parseArgs } from "node:util";
+import { parseArgs } from "node:util";
 import { z } from "zod";
 import { launchBrowser } from "./browser.ts";
 import { bundleTests } from "./bundle.ts";
@@ -91,6 +91,10 @@ async function runWith(run: HostRun, cleanup: Cleanup): Promise<HostOutcome> {
     }
   };
 
+  if (run.artifacts !== undefined) {
+    await rm(run.artifacts, { recursive: true, force: true });
+    await mkdir(run.artifacts, { recursive: true });
+  }
   cleanup.defer(() => rm(workDir, { recursive: true, force: true, maxRetries: 3 }));
   const follower = await followFile(logFile);
   cleanup.defer(() => follower.stop());
@@ -108,7 +112,6 @@ async function runWith(run: HostRun, cleanup: Cleanup): Promise<HostOutcome> {
   cleanup.defer(async () => {
     await server.stop();
     if (run.artifacts !== undefined) {
-      await mkdir(run.artifacts, { recursive: true });
       await writeFile(join(run.artifacts, "console.log"), said.join("\n"));
       await cp(join(workDir, "server.log"), join(run.artifacts, "server.log"));
       // Of the extension host, with every OutputChannel.
@@ -123,11 +126,9 @@ async function runWith(run: HostRun, cleanup: Cleanup): Promise<HostOutcome> {
   const page = browser.pages()[0] ?? (await browser.newPage());
 
   const ended = Promise.withResolvers<unknown>();
-  // The workbench calls these two where a page has them: with what console.log says in the extension host, and at the end.
-  await page.exposeFunction("codeAutomationLog", (type: string, args: unknown[]) =>
-    say(type, format(...args)),
-  );
+  // The workbench calls it, where a page has it, when the suite has ended.
   await page.exposeFunction("codeAutomationExit", (code: unknown) => ended.resolve(code));
+  // What console.log says in the extension host arrives there, too.
   page.on("console", (message) => say(message.type(), message.text()));
   page.on("crash", () => ended.reject(new Error("the page has crashed")));
   browser.on("close", () => ended.reject(new Error("the browser has closed")));
@@ -157,7 +158,9 @@ async function runWith(run: HostRun, cleanup: Cleanup): Promise<HostOutcome> {
     }
     return { passed, failed, pending };
   } catch (error) {
-    console.error(said.slice(-30).join("\n"));
+    for (const line of said.filter((line) => !line.includes("builtin extensions")).slice(-20)) {
+      console.error(line.split("\n", 1)[0]);
+    }
     if (run.artifacts !== undefined) {
       await page.screenshot({ path: join(run.artifacts, "workbench.png") }).catch(() => undefined);
     }

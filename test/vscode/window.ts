@@ -1,0 +1,116 @@
+// What one window of VS Code has: a session over the real gateway thread, with the storage that the window sees.
+import { once } from "node:events";
+import { request } from "node:http";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { readFile } from "node:fs/promises";
+import * as vscode from "vscode";
+import { type ErrorCode } from "../../src/core/errors.ts";
+import { IdentityStore } from "../../src/vscode/identityStore.ts";
+import { MappingStore } from "../../src/vscode/mappingStore.ts";
+import { Session } from "../../src/vscode/session.ts";
+import { type Settings } from "../../src/vscode/settings.ts";
+import { TokenStore } from "../../src/vscode/tokenStore.ts";
+import { gatewayFile } from "../support/gatewayThread.ts";
+import { basicAuthorization, WireReader } from "../support/wire.ts";
+import { type MemorySecrets, MemoryState } from "../unit/vscode/memory.ts";
+
+const log = vscode.window.createOutputChannel("OneCLI tests", { log: true });
+
+export class TestWindow {
+  readonly session: Session;
+  readonly failures: { readonly code: ErrorCode; readonly host: string }[] = [];
+  restarts = 0;
+  portChanges = 0;
+  settings: Settings;
+  readonly #folder: string;
+
+  private constructor(folder: string, secrets: MemorySecrets, state: MemoryState, settings: Settings) {
+    this.#folder = folder;
+    this.settings = settings;
+    const tokens = new TokenStore(secrets, folder, log);
+    this.session = new Session({
+      gatewayFile,
+      dataDir: join(folder, "trust"),
+      tokens,
+      identity: new IdentityStore(secrets, state),
+      mappings: new MappingStore(state),
+      logger: log,
+      settings: () => this.settings,
+      onRequestFailed: (code, host) => this.failures.push({ code, host }),
+      onRestart: () => this.restarts++,
+      onPortChanged: () => this.portChanges++,
+    });
+    tokens.onDidChange(() => void this.session.accountChanged());
+  }
+
+  static async open(
+    secrets: MemorySecrets,
+    settings: Partial<Settings>,
+    { state = new MemoryState(), folder }: { state?: MemoryState; folder?: string } = {},
+  ): Promise<TestWindow> {
+    const own = folder ?? (await mkdtemp(join(tmpdir(), "onecli-window-")));
+    const window = new TestWindow(own, secrets, state, {
+      terminals: "all",
+      parentProxy: "",
+      extraCaCertificates: [],
+      ...settings,
+    });
+    await window.session.open();
+    return window;
+  }
+
+  /** The folder that windows of one installation share. */
+  get folder(): string {
+    return this.#folder;
+  }
+
+  /** Fulfilled when `isTrue` holds after a change of the session. */
+  async until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) {
+      await new Promise<void>((resolve) => {
+        const subscription = this.session.onDidChange(() => {
+          subscription.dispose();
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** GET / of a mapped host, by the variables that a terminal gets. */
+  async get(host: string): Promise<{ status: number; body: string }> {
+    const environment = await this.session.ensureEnvironment();
+    const proxy = new URL(environment?.set["HTTPS_PROXY"] ?? "");
+    const endpoint = { port: Number(proxy.port), username: proxy.username, password: proxy.password };
+    const [, authorization = ""] = basicAuthorization(endpoint).trim().split(": ");
+    const connecting = request({
+      port: endpoint.port,
+      host: "127.0.0.1",
+      method: "CONNECT",
+      path: `${host}:443`,
+      headers: { "proxy-authorization": authorization },
+    }).end();
+    const [, raw] = (await once(connecting, "connect")) as [unknown, Socket];
+    const ca = await readFile(environment?.set["SSL_CERT_FILE"] ?? "", "utf8");
+    const socket = connectTls({ socket: raw, ca, servername: host });
+    const wire = new WireReader(socket);
+    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    const { status, body } = await wire.answer();
+    socket.destroy();
+    return { status, body };
+  }
+
+  /** As the window does when it is closed or reloaded. */
+  async close(): Promise<void> {
+    await this.session.stop();
+    this.session.dispose();
+  }
+
+  async remove(): Promise<void> {
+    await this.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
