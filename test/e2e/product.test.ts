@@ -1,0 +1,309 @@
+// The packaged extension in a real workbench, from the first look to the last: one window, one story.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startWorld, type World } from "../demo/world.ts";
+import { leaksIn, readTree } from "../support/canary.ts";
+import { bundleFolder } from "../support/vscode/paths.ts";
+import { Session } from "../support/vscode/session.ts";
+import { packageVsix } from "../support/vscode/vsix.ts";
+import { type ColorTheme, type Workbench } from "../support/vscode/workbench.ts";
+
+const themes: readonly ColorTheme[] = [
+  "Light Modern",
+  "Dark Modern",
+  "Light High Contrast",
+  "Dark High Contrast",
+];
+
+describe("OneCLI in VS Code", function () {
+  this.timeout(120_000);
+  let workDir: string;
+  let world: World;
+  let session: Session;
+  let workbench: Workbench;
+  /** What people and agents got to see: pages and terminals. */
+  const seen: string[] = [];
+  let failed = false;
+
+  const mappings = () => workbench.openView("OneCLI", "Mappings");
+  const look = async () => {
+    seen.push(await workbench.page.locator("body").innerText());
+  };
+  /** A modal dialog, answered by its button. */
+  const answerDialog = async (text: string, button: string) => {
+    const dialog = workbench.page.locator(".monaco-dialog-box", { hasText: text });
+    await dialog.waitFor();
+    await dialog.getByRole("button", { name: button, exact: true }).click();
+    await dialog.waitFor({ state: "hidden" });
+  };
+
+  before(async () => {
+    workDir = await mkdtemp(join(tmpdir(), "onecli-e2e-"));
+    world = await startWorld();
+    await writeFile(join(workDir, "ca.pem"), world.authority);
+    session = await Session.start({
+      workDir: join(workDir, "vscode"),
+      vsix: await packageVsix(),
+      artifacts: join(bundleFolder, "screenshots"),
+      settings: {
+        "onecli.parentProxy": world.parent.url,
+        "onecli.extraCaCertificates": [join(workDir, "ca.pem")],
+      },
+    });
+    ({ workbench } = session);
+  });
+  after(async () => {
+    await session.stop();
+    await world.stop();
+    await rm(workDir, { recursive: true, force: true });
+  });
+  afterEach(async function () {
+    if (this.currentTest?.state === "failed") {
+      failed = true;
+      await workbench.screenshot(`failed-${this.currentTest.title.replace(/\W+/g, "-").slice(0, 60)}`);
+    }
+  });
+  beforeEach(function () {
+    // Each chapter stands on the one before.
+    if (failed) {
+      this.skip();
+    }
+  });
+
+  it("says what to do first", async () => {
+    const view = await mappings();
+    await view.welcome.getByRole("button", { name: "Connect 1Password" }).waitFor();
+    const item = await workbench.statusBarItem("OneCLI");
+    assert.match((await item.locator("a").getAttribute("aria-label")) ?? "", /1Password is not connected/);
+    await workbench.screenshot("1-welcome");
+  });
+
+  it("tells a Service Account token from other text, and keeps nothing of it when cancelled", async () => {
+    await workbench.runCommand("OneCLI: Connect 1Password");
+    const box = await workbench.quickInput("Connect 1Password");
+    await box.type("eyJhbGciOiJFUzI1NiIsImtpZCI6Ing");
+    await box.waitForMessage("those start with ops_");
+    await box.type(world.service.token.slice(0, 400));
+    await box.waitForMessage("incomplete or damaged");
+    await box.type("x".repeat(10_000));
+    await box.waitForMessage("longer than any token");
+    await workbench.screenshot("2-wrong-token");
+    await box.cancel();
+    await (await mappings()).welcome.getByRole("button", { name: "Connect 1Password" }).waitFor();
+  });
+
+  it("explains a token that 1Password refuses", async () => {
+    await workbench.runCommand("OneCLI: Connect 1Password");
+    const box = await workbench.quickInput("Connect 1Password");
+    await box.type(world.service.account.tokenWith({ srpX: "ab".repeat(32) }));
+    await box.accept();
+    await workbench.notification("1Password was not connected. 1Password refused the token");
+    await workbench.screenshot("3-refused-token");
+    await workbench.clearNotifications();
+  });
+
+  it("connects by the palette, blanks around the pasted token or not", async () => {
+    await workbench.runCommand("OneCLI: Connect 1Password");
+    const box = await workbench.quickInput("Connect 1Password");
+    await box.type(`  ${world.service.token} `);
+    await box.accept();
+    await workbench.notification("Connected to local test service");
+    await (await mappings()).welcome.getByRole("button", { name: "Add Mapping" }).waitFor();
+    await workbench.clearNotifications();
+  });
+
+  /** Picks a row of the box with a title, once it is there: boxes of one flow share their title. */
+  const pickRow = async (title: string, row: string) => {
+    const box = await workbench.quickInput(title);
+    await box.row(row).waitFor();
+    await box.pick(row);
+    return box;
+  };
+  const titled = "Add Mapping: api.anthropic.com";
+  const steps = [
+    ["Add Mapping", "Anthropic"],
+    [titled, "API Keys"],
+    [titled, "Anthropic"],
+    [titled, "credential"],
+    [titled, "x-api-key: {value}"],
+  ] as const;
+
+  for (const [index, [title, row]] of steps.entries()) {
+    it(`leaves nothing behind when adding a mapping is cancelled at step ${index + 1}`, async () => {
+      await workbench.runCommand("OneCLI: Add Mapping…");
+      for (const [of, choice] of steps.slice(0, index)) {
+        await pickRow(of, choice);
+      }
+      const box = await workbench.quickInput(title);
+      await box.row(row).waitFor();
+      await box.cancel();
+      await (await mappings()).welcome.getByRole("button", { name: "Add Mapping" }).waitFor();
+    });
+  }
+
+  it("adds a mapping by browsing vault, item and field, and goes back where asked to", async () => {
+    await workbench.runCommand("OneCLI: Add Mapping…");
+    await pickRow("Add Mapping", "Anthropic");
+    const box = await pickRow(titled, "Dev Tokens");
+    await box.row("GitHub").waitFor();
+    await workbench.screenshot("4-items");
+    await box.widget.locator('.quick-input-titlebar [aria-label^="Back"]').click();
+    for (const [of, choice] of steps.slice(1)) {
+      await pickRow(of, choice);
+    }
+    await workbench.notification("api.anthropic.com is mapped; its secret was read");
+    const [row] = await (await mappings()).waitForLabels("api.anthropic.com");
+    assert.equal(row?.description, "API Keys/Anthropic");
+    assert.match(row.ariaLabel, /secret API Keys\/Anthropic, not used yet/);
+    await workbench.clearNotifications();
+  });
+
+  it("lets an agent in a new terminal call the API with a key that it does not have", async () => {
+    const terminal = await workbench.terminal();
+    await terminal.type("echo is [$ANTHROPIC_API_KEY]");
+    await terminal.waitForText(/is \[sk-ant-api03-onecli-placeholder/);
+    await terminal.type("curl -s https://api.anthropic.com/v1/messages; echo done-$?");
+    await terminal.waitForText("done-0");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], world.secrets.anthropic);
+    await workbench.page.locator('.monaco-list-row[aria-label*="ready"]').waitFor();
+    seen.push(await terminal.text());
+    await terminal.type("env");
+    await look();
+    await workbench.screenshot("5-terminal");
+  });
+
+  for (const theme of themes) {
+    it(`looks right in ${theme}`, async () => {
+      await workbench.setColorTheme(theme);
+      await workbench.screenshot(`6-${theme.toLowerCase().replaceAll(" ", "-")}`);
+    });
+  }
+
+  it("takes the host out of a pasted address, and refuses one that is too wide", async () => {
+    await workbench.runCommand("OneCLI: Add Mapping…");
+    const input = await pickRow("Add Mapping", "Another host…");
+    await input.type("*.com");
+    await input.waitForMessage("wildcard over a public suffix");
+    await input.type("api.anthropic.com/");
+    await input.waitForMessage("is mapped already");
+    await input.type("https://API.OpenAI.com/v1/models?x");
+    await input.waitForMessage("Enter takes api.openai.com");
+    await input.accept();
+    const reference = await pickRow("Add Mapping: api.openai.com", "Type a reference…");
+    await reference.waitForMessage("by names or ids");
+    await reference.type("op://API Keys/OpenAI");
+    await reference.waitForMessage("2 part(s)");
+    await reference.type("op://API Keys/Nobody/api-key");
+    await reference.accept();
+    await pickRow("Add Mapping: api.openai.com", "Authorization: Bearer {value}");
+    await answerDialog("could not be read", "Cancel");
+    await (await mappings()).waitForLabels("api.anthropic.com");
+  });
+
+  it("saves such a mapping if told to, and shows in the tree that it fails, and why", async () => {
+    await workbench.runCommand("OneCLI: Add Mapping…");
+    await pickRow("Add Mapping", "OpenAI");
+    const reference = await pickRow("Add Mapping: api.openai.com", "Type a reference…");
+    await reference.waitForMessage("by names or ids");
+    await reference.type("op://API Keys/Nobody/api-key");
+    await reference.accept();
+    await pickRow("Add Mapping: api.openai.com", "Authorization: Bearer {value}");
+    await answerDialog("could not be read", "Save Anyway");
+    const view = await mappings();
+    await view.waitForLabels("api.anthropic.com", "api.openai.com");
+    await workbench.clearNotifications();
+    await view.inlineAction("api.openai.com", "Test Mapping");
+    await workbench.notification("No item matches");
+    await workbench.page
+      .locator('.monaco-list-row[aria-label*="api.openai.com"][aria-label*="fails"]')
+      .waitFor();
+    await workbench.screenshot("7-failing");
+    await workbench.clearNotifications();
+  });
+
+  it("removes a mapping, and puts it back when asked to", async () => {
+    const view = await mappings();
+    await view.inlineAction("api.openai.com", "Remove Mapping");
+    await view.waitForLabels("api.anthropic.com");
+    await workbench.clickNotification("api.openai.com is no longer mapped", "Undo");
+    await view.waitForLabels("api.anthropic.com", "api.openai.com");
+    await view.menuAction("api.openai.com", "Disable Mapping");
+    await workbench.page
+      .locator('.monaco-list-row[aria-label*="api.openai.com"][aria-label*="disabled"]')
+      .waitFor();
+    await view.menuAction("api.openai.com", "Remove Mapping");
+    await view.waitForLabels("api.anthropic.com");
+  });
+
+  it("goes on after a reload: mappings, account, and the terminal that was open", async () => {
+    await workbench.reload();
+    await (await mappings()).waitForLabels("api.anthropic.com");
+    const item = await workbench.statusBarItem("OneCLI 1");
+    assert.match((await item.locator("a").getAttribute("aria-label")) ?? "", /connected, 1 mapping/);
+    const before = world.upstream.received.length;
+    const terminal = await workbench.terminal();
+    await terminal.type(
+      "curl -s --retry 5 --retry-connrefused https://api.anthropic.com/v1/after; echo after-$?",
+    );
+    await terminal.waitForText("after-0");
+    assert.equal(world.upstream.received.length, before + 1);
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], world.secrets.anthropic);
+  });
+
+  it("tells what to do when the service account is revoked, in the editor and to the agent", async () => {
+    world.service.revoke();
+    await workbench.runCommand("OneCLI: Read Secrets Afresh");
+    const terminal = await workbench.terminal();
+    await terminal.type("curl -s https://api.anthropic.com/v1/revoked; echo");
+    await terminal.waitForText("token-invalid");
+    await workbench.notification("A request to api.anthropic.com was refused (token-invalid)");
+    await workbench.screenshot("8-revoked");
+    seen.push(await terminal.text());
+    world.service.restore();
+    await workbench.runCommand("OneCLI: Reconnect 1Password");
+    await workbench.notification("Connected to local test service");
+    await terminal.type("clear; curl -s https://api.anthropic.com/v1/restored; echo restored-$?");
+    await terminal.waitForText("restored-0");
+    assert.equal(world.upstream.received.at(-1)?.url, "/v1/restored");
+    await workbench.clearNotifications();
+  });
+
+  it("shows the walkthrough", async () => {
+    await workbench.runCommand("Welcome: Open Walkthrough...");
+    const input = workbench.page.locator(".quick-input-widget:visible .quick-input-filter input.input");
+    await input.fill("Get started with OneCLI");
+    await workbench.page.keyboard.press("Enter");
+    await workbench.page.getByText("Let agents use your secrets without giving them away.").first().waitFor();
+    await workbench.screenshot("9-walkthrough");
+  });
+
+  it("forgets the account everywhere when it is disconnected", async () => {
+    await workbench.runCommand("OneCLI: Disconnect 1Password");
+    await answerDialog("Disconnect 1Password?", "Disconnect");
+    await workbench.notification("1Password is disconnected");
+    const terminal = await workbench.terminal();
+    await terminal.type("curl -s https://api.anthropic.com/v1/gone; echo");
+    await terminal.waitForText("not-connected");
+    await look();
+  });
+
+  it("has left the token and the secrets nowhere: no file, log, page or terminal", async () => {
+    const secrets = new Map<string, string>([
+      ["token", world.service.token],
+      ...Object.entries(world.secrets),
+    ]);
+    seen.push(session.log);
+    assert.deepEqual(
+      seen.flatMap((text) => leaksIn(text, secrets)),
+      [],
+    );
+    const files = await readTree(join(workDir, "vscode"));
+    assert.ok(files.size > 50);
+    const leaks = [...files].flatMap(([file, content]) =>
+      leaksIn(content, secrets).map((name) => `${name} in ${file}`),
+    );
+    assert.deepEqual(leaks, []);
+  });
+});
