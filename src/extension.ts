@@ -18,6 +18,7 @@ import { TokenStore } from "./vscode/tokenStore.ts";
 let session: Session | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
+  const startedAt = performance.now();
   const disposables = new Disposables();
   context.subscriptions.push(disposables);
   const log = disposables.add(vscode.window.createOutputChannel("OneCLI", { log: true }));
@@ -76,6 +77,7 @@ export function activate(context: vscode.ExtensionContext): void {
   reportProblem(mappings);
   // Nothing of this is needed to show the views.
   current.open().catch(report);
+  log.info(`Activated in ${(performance.now() - startedAt).toFixed(1)} ms.`);
 }
 
 export async function deactivate(): Promise<void> {

@@ -50,6 +50,7 @@ describe("OneCLI in VS Code", function () {
       settings: {
         "onecli.parentProxy": world.parent.url,
         "onecli.extraCaCertificates": [join(workDir, "ca.pem")],
+        "terminal.integrated.enablePersistentSessions": true,
       },
     });
     ({ workbench } = session);
@@ -237,13 +238,24 @@ describe("OneCLI in VS Code", function () {
     await view.waitForLabels("api.anthropic.com");
   });
 
-  it("goes on after a reload: mappings, account, and the terminal that was open", async () => {
+  it("goes on after a reload while a stream runs: mappings, account, and the terminal that was open", async () => {
+    const terminal = await workbench.terminal();
+    const plain = world.upstream.handler;
+    world.upstream.handler = (request, response) => {
+      request.resume();
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write("data: first\n\n");
+    };
+    await terminal.type("curl -sN https://api.anthropic.com/v1/stream; echo cut-$?");
+    await terminal.waitForText("data: first");
     await workbench.reload();
+    world.upstream.handler = plain;
     await (await mappings()).waitForLabels("api.anthropic.com");
     const item = await workbench.statusBarItem("OneCLI 1");
     assert.match((await item.locator("a").getAttribute("aria-label")) ?? "", /connected, 1 mapping/);
+    // The shell is the one from before, with the variables from before: the gateway has to be where it was.
+    await terminal.waitForText(/cut-(18|56|92)/);
     const before = world.upstream.received.length;
-    const terminal = await workbench.terminal();
     await terminal.type(
       "curl -s --retry 5 --retry-connrefused https://api.anthropic.com/v1/after; echo after-$?",
     );

@@ -5,7 +5,7 @@
 //            ├─ home/            HOME of the extension host and of the terminals
 //            └─ server.log
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,7 +76,8 @@ async function prepare(workDir: string): Promise<CodeServer> {
   return codeServer;
 }
 
-const running = new Set<ChildProcess>();
+/** The servers, each with the folder of its sockets. */
+const running = new Map<ChildProcess, string>();
 let watchingExit = false;
 
 /** The whole group: server, extension hosts, the host of the terminals. */
@@ -89,15 +90,16 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** A group of its own does not hear the terminal's Ctrl-C. */
-function endWithThisProcess(child: ChildProcess): void {
-  running.add(child);
+function endWithThisProcess(child: ChildProcess, sockets: string): void {
+  running.set(child, sockets);
   if (watchingExit) {
     return;
   }
   watchingExit = true;
   process.once("exit", () => {
-    for (const left of running) {
+    for (const [left, folder] of running) {
       signalGroup(left, "SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
     }
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -128,7 +130,7 @@ export async function startVsCode(options: VsCodeOptions): Promise<VsCodeServer>
       detached: true,
     },
   );
-  endWithThisProcess(child);
+  endWithThisProcess(child, sockets);
 
   const logFile = createWriteStream(join(workDir, "server.log"), { flags: "a" });
   let log = "";

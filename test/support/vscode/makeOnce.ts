@@ -26,9 +26,6 @@ export async function makeOnce(
   stamp: string,
   make: (into: string) => Promise<void>,
 ): Promise<void> {
-  if (await isStamped(folder, stamp)) {
-    return;
-  }
   const parent = dirname(folder);
   const prefix = `${basename(folder)}.part-`;
   await mkdir(parent, { recursive: true });
@@ -37,6 +34,9 @@ export async function makeOnce(
     if (name.startsWith(prefix) && !isAlive(Number(name.slice(prefix.length)))) {
       await rm(join(parent, name), { recursive: true, force: true });
     }
+  }
+  if (await isStamped(folder, stamp)) {
+    return;
   }
   const part = join(parent, `${prefix}${process.pid}`);
   try {
