@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist", "node_modules", ".vscode-test"] },
+  { ignores: ["dist", "dist-test", "node_modules", ".vscode-test"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -237,8 +237,8 @@ export class Session implements vscode.Disposable {
   /** The variables that all terminals get at this moment. */
   get environment(): TerminalEnvironment | undefined {
     const { state } = this.#thread;
-    const isMapped = this.entries.some(({ enabled }) => enabled);
-    return state.kind === "running" && isMapped && this.#options.settings().terminals === "all"
+    const isOfUse = this.#account.kind === "present" && this.entries.some(({ enabled }) => enabled);
+    return state.kind === "running" && isOfUse && this.#options.settings().terminals === "all"
       ? this.#environment(state.start)
       : undefined;
   }

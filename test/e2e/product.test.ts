@@ -8,6 +8,7 @@ import { leaksIn, readTree } from "../support/canary.ts";
 import { bundleFolder } from "../support/vscode/paths.ts";
 import { Session } from "../support/vscode/session.ts";
 import { packageVsix } from "../support/vscode/vsix.ts";
+import { TerminalPanel } from "../support/vscode/terminalPanel.ts";
 import { type ColorTheme, type Workbench } from "../support/vscode/workbench.ts";
 
 const themes: readonly ColorTheme[] = [
@@ -282,6 +283,52 @@ describe("OneCLI in VS Code", function () {
     await workbench.clearNotifications();
   });
 
+  it("gives a terminal of its profile what it needs", async () => {
+    await workbench.runCommand("OneCLI: New Terminal with OneCLI");
+    const terminal = new TerminalPanel(workbench.page);
+    // Until then the terminal from before is the one in sight.
+    await workbench.page
+      .locator('.terminal-tabs-entry[aria-selected="true"], .monaco-list-row.selected', { hasText: "OneCLI" })
+      .waitFor();
+    await terminal.ready();
+    await terminal.type("curl -s https://api.anthropic.com/v1/profile; echo profile-$?");
+    await terminal.waitForText("profile-0");
+    assert.equal(world.upstream.received.at(-1)?.url, "/v1/profile");
+  });
+
+  it("imports the plain form of mappings, after showing what it would do", async () => {
+    const file = join(session.folder, "mappings.json");
+    await writeFile(
+      file,
+      JSON.stringify({ "api.github.com": "op://Dev Tokens/GitHub/token", "*.com": "op://a/b/c" }),
+    );
+    await workbench.runCommand("OneCLI: Import Mappings…");
+    const dialog = await workbench.quickInput("Import Mappings");
+    await dialog.type(file);
+    await dialog.accept();
+    await workbench.notification("is a wildcard over a public suffix");
+    const box = await workbench.quickInput("Import Mappings");
+    await box.row("api.github.com").waitFor();
+    await workbench.screenshot("9-import");
+    await box.widget.getByRole("button", { name: "OK" }).click();
+    await (await mappings()).waitForLabels("api.anthropic.com", "api.github.com");
+    await workbench.clearNotifications();
+  });
+
+  it("lets go of a 1Password that does not answer, and keeps the account as it was", async () => {
+    const clear = world.service.fault({ hang: true });
+    await workbench.runCommand("OneCLI: Connect 1Password");
+    const box = await workbench.quickInput("Connect 1Password with Another Token");
+    await box.type(world.service.token);
+    await box.accept();
+    await workbench.clickNotification("Connecting to 1Password…", "Cancel");
+    clear();
+    const terminal = await workbench.terminal();
+    await terminal.type("curl -s https://api.anthropic.com/v1/cancelled; echo cancelled-$?");
+    await terminal.waitForText("cancelled-0");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], world.secrets.anthropic);
+  });
+
   it("shows the walkthrough", async () => {
     await workbench.runCommand("Welcome: Open Walkthrough...");
     const input = workbench.page.locator(".quick-input-widget:visible .quick-input-filter input.input");
@@ -295,10 +342,14 @@ describe("OneCLI in VS Code", function () {
     await workbench.runCommand("OneCLI: Disconnect 1Password");
     await answerDialog("Disconnect 1Password?", "Disconnect");
     await workbench.notification("1Password is disconnected");
-    const terminal = await workbench.terminal();
-    await terminal.type("curl -s https://api.anthropic.com/v1/gone; echo");
-    await terminal.waitForText("not-connected");
+    // A terminal from before is told what is missing; one from after is left alone.
+    const former = new TerminalPanel(workbench.page);
+    await former.type("clear; curl -s https://api.anthropic.com/v1/gone; echo");
+    await former.waitForText("not-connected");
     await look();
+    const terminal = await workbench.terminal();
+    await terminal.type('echo "proxy [$HTTPS_PROXY] key [$ANTHROPIC_API_KEY]"');
+    await terminal.waitForText("proxy [] key []");
   });
 
   it("has left the token and the secrets nowhere: no file, log, page or terminal", async () => {

@@ -66,6 +66,7 @@ describe("a window", function () {
     assert.ok((await session.cacheAge(entry)) !== undefined);
 
     await session.disconnect();
+    assert.equal(variable(), undefined, "terminals to come are left alone");
     assert.equal(secrets.values.has("onecli.account"), false);
     assert.equal((await window.get(entry.hostname)).status, 424);
     await window.until(() => session.stateOf(entry).kind === "error");
@@ -128,14 +129,16 @@ describe("a window", function () {
     const state = new MemoryState();
     const before = await open({ state });
     await before.session.saveMapping(anthropic);
-    const port = Number(new URL(before.session.environment?.set["HTTPS_PROXY"] ?? "").port);
+    const portOf = async ({ session }: TestWindow) =>
+      Number(new URL((await session.ensureEnvironment())?.set["HTTPS_PROXY"] ?? "").port);
+    const port = await portOf(before);
     await before.close();
     const squatter: Server = createServer().listen(port, "127.0.0.1");
     await once(squatter, "listening");
     try {
       const after = await open({ state, folder: before.folder });
       assert.equal(after.portChanges, 1);
-      assert.notEqual(new URL(after.session.environment?.set["HTTPS_PROXY"] ?? "").port, String(port));
+      assert.notEqual(await portOf(after), port);
     } finally {
       squatter.close();
     }
@@ -197,6 +200,7 @@ describe("a window", function () {
 
   it("leaves terminals alone where the settings say so", async () => {
     const window = await open();
+    await window.session.connect(world.service.token, never);
     await window.session.saveMapping(anthropic);
     for (const terminals of ["profileOnly", "off"] as const) {
       window.settings = { ...window.settings, terminals };

@@ -82,7 +82,8 @@ export function referenceTo(
       label.toLowerCase() === field.label.toLowerCase() && section?.title === field.section?.title,
   );
   const byNames = `op://${names.join("/")}${attribute}`;
-  if (twins.length === 1 && isReference(byNames)) {
+  // A slash in a name would be read as a border between names.
+  if (twins.length === 1 && names.every((name) => !name.includes("/")) && isReference(byNames)) {
     return { reference: byNames };
   }
   const ids = [vault.id, item.id, ...(field.section === undefined ? [] : [field.section.id]), field.id];

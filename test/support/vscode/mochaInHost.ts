@@ -16,12 +16,21 @@ export const variables = {
 
 export type TestFiles = readonly (readonly [name: string, load: () => Promise<unknown>])[];
 
+/** A message may hold what looks like a file's place and is none. */
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 /** A stack trace in terms of the sources. Node's own way does not work here: VS Code formats stack traces itself. */
 function inSources(stack: string): string {
   const maps = new Map<string, SourceMap | undefined>();
   const mapOf = (file: string) => {
     if (!maps.has(file)) {
-      const [, data] = /^\/\/# sourceMappingURL=.*base64,(.*)$/m.exec(readFileSync(file, "utf8")) ?? [];
+      const [, data] = /^\/\/# sourceMappingURL=.*base64,(.*)$/m.exec(readIfThere(file)) ?? [];
       const json = data && Buffer.from(data, "base64").toString("utf8");
       maps.set(file, json === undefined ? undefined : new SourceMap(JSON.parse(json) as SourceMapPayload));
     }

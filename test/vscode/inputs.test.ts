@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { parseSecretReference } from "../../src/core/secretReference.ts";
+import { canonicalHost } from "../../src/vscode/commands/hostInput.ts";
+import { referenceTo } from "../../src/vscode/commands/referenceInput.ts";
+import { readEntries } from "../../src/vscode/commands/transfer.ts";
+
+describe("the host that was typed or pasted", () => {
+  for (const [typed, host] of [
+    ["api.openai.com", "api.openai.com"],
+    [" API.OpenAI.com. ", "api.openai.com"],
+    ["https://api.openai.com/v1/models?x#y", "api.openai.com"],
+    ["https://user:password@api.openai.com:8443/", "api.openai.com:8443"],
+    ["api.openai.com/v1", "api.openai.com"],
+    ["*.example.com", "*.example.com"],
+  ] as const) {
+    it(`of ${JSON.stringify(typed)} is ${host}`, () => {
+      assert.equal(canonicalHost(typed), host);
+    });
+  }
+
+  for (const typed of ["", "https://", "*.com", "a b", "x".repeat(10_000)]) {
+    it(`is refused: ${JSON.stringify(typed.slice(0, 20))}`, () => {
+      assert.throws(() => canonicalHost(typed));
+    });
+  }
+});
+
+describe("the reference to a picked field", () => {
+  const vault = { id: "aaaaaaaaaaaaaaaaaaaaaaaaaa", title: "API Keys" };
+  const item = { id: "bbbbbbbbbbbbbbbbbbbbbbbbbb", title: "Anthropic", category: "ApiCredentials" };
+  const field = { id: "credential", label: "credential", type: "Concealed" };
+
+  it("is made of names", () => {
+    assert.deepEqual(referenceTo(vault, item, field, [field]), {
+      reference: "op://API Keys/Anthropic/credential",
+    });
+    const inSection = { ...field, section: { id: "s1", title: "Keys" } };
+    assert.deepEqual(referenceTo(vault, item, inSection, [inSection]), {
+      reference: "op://API Keys/Anthropic/Keys/credential",
+    });
+  });
+
+  it("asks for the code of a one-time password", () => {
+    const totp = { ...field, type: "Totp" };
+    assert.match(referenceTo(vault, item, totp, [totp]).reference, /\?attribute=otp$/);
+  });
+
+  for (const [what, picked] of [
+    ["a name has characters that a reference cannot carry", { ...item, title: "Anthropic (prod)" }],
+    ["a name holds a slash", { ...item, title: "a/b" }],
+    ["a name is not in the Latin alphabet", { ...item, title: "Schlüssel" }],
+  ] as const) {
+    it(`is made of ids where ${what}, with the names kept for display`, () => {
+      const { reference, names } = referenceTo(vault, picked, field, [field]);
+      assert.equal(reference, `op://${vault.id}/${item.id}/${field.id}`);
+      assert.equal(names, `API Keys/${picked.title}/credential`);
+      parseSecretReference(reference);
+    });
+  }
+
+  it("is made of ids where two fields have the name", () => {
+    const twin = { ...field, id: "other", label: "Credential" };
+    assert.match(referenceTo(vault, item, twin, [field, twin]).reference, /\/other$/);
+  });
+});
+
+describe("a file of mappings", () => {
+  const entry = { hostname: "api.openai.com", reference: "op://a/b/c" };
+
+  it("is read in its own form and in the plain one", () => {
+    assert.deepEqual(readEntries(`\uFEFF${JSON.stringify({ mappings: [entry] })}`), [entry]);
+    assert.deepEqual(readEntries('{"api.openai.com":"op://a/b/c"}'), [entry]);
+  });
+
+  for (const text of ["", "[]", "1", '{"a":1}', '"x"', "{"]) {
+    it(`is refused where it is neither: ${text}`, () => {
+      assert.throws(() => readEntries(text));
+    });
+  }
+});
