@@ -64,6 +64,8 @@ export class Session implements vscode.Disposable {
   #account: Account = { kind: "none" };
   /** Digest of the token that the gateway was given. */
   #tokenInUse: string | undefined;
+  /** A connection that was begun before the last of them is not kept. */
+  #disconnections = 0;
   /** Account changes one after the other: the last word holds. */
   #accountChange: Promise<unknown> = Promise.resolve();
 
@@ -133,12 +135,14 @@ export class Session implements vscode.Disposable {
    * @throws OneCliError; Error where it cannot be stored.
    */
   connect(token: string, cancelled: () => boolean): Promise<ConnectResult | undefined> {
+    const disconnections = this.#disconnections;
+    const isUnwanted = () => cancelled() || disconnections !== this.#disconnections;
     return this.#serially(async () => {
       await this.#thread.start();
       let result: ConnectResult;
       try {
         result = await this.#thread.request({ type: "connect", token }, connectResult);
-        if (cancelled()) {
+        if (isUnwanted()) {
           await this.#useStored();
           return undefined;
         }
@@ -153,15 +157,14 @@ export class Session implements vscode.Disposable {
     });
   }
 
-  /** Removes the token everywhere, and with it every cached value. */
-  disconnect(): Promise<void> {
-    return this.#serially(async () => {
-      this.#thread.notify({ type: "disconnect" });
-      this.#tokenInUse = digest(undefined);
-      await this.#options.tokens.delete();
-      this.#account = { kind: "none" };
-      this.#forgetErrors();
-    });
+  /** Removes the token everywhere, and with it every cached value; at once, whatever is being connected. */
+  async disconnect(): Promise<void> {
+    this.#disconnections++;
+    this.#thread.notify({ type: "disconnect" });
+    this.#tokenInUse = digest(undefined);
+    this.#account = { kind: "none" };
+    this.#forgetErrors();
+    await this.#options.tokens.delete();
   }
 
   async saveMapping(mapping: StoredMapping, replacing?: string): Promise<Entry> {

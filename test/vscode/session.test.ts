@@ -100,6 +100,21 @@ describe("a window", function () {
     assert.equal((await window.get("api.anthropic.com")).status, 424);
   });
 
+  it("disconnects at once while a connection is being made, and keeps nothing of that", async () => {
+    const window = await open();
+    const asked = world.service.nextRequest(/auth\/start/);
+    const clear = world.service.fault({ route: /v1\/vaults/, delayMs: 500 });
+    const connecting = window.session.connect(world.service.token, never);
+    await asked;
+    await window.session.disconnect();
+    assert.equal(window.session.account.kind, "none");
+    assert.equal(await connecting, undefined);
+    clear();
+    assert.equal(secrets.values.has("onecli.account"), false);
+    await window.session.saveMapping(anthropic);
+    assert.equal((await window.get("api.anthropic.com")).status, 424);
+  });
+
   it("follows another window that connects and disconnects", async () => {
     const first = await open();
     const second = await open({ folder: first.folder });
