@@ -183,6 +183,51 @@ describe("OneCLI in VS Code", function () {
     });
   }
 
+  it("tells of a mapping what there is to know when the pointer rests on it", async () => {
+    const view = await mappings();
+    await view.row("api.anthropic.com").hover();
+    const hover = workbench.page.locator(".monaco-hover:visible", { hasText: "Cached value" });
+    await hover.waitFor();
+    const text = (await hover.innerText()).replaceAll("\u00a0", " ");
+    assert.match(text, /API Keys\/Anthropic\/credential[\s\S]*ready[\s\S]*Last use/);
+  });
+
+  it("edits how a secret is sent, and the next request is sent so", async () => {
+    const view = await mappings();
+    await view.inlineAction("api.anthropic.com", "Edit Mapping…");
+    const title = "Edit Mapping: api.anthropic.com";
+    await pickRow(title, "Header");
+    const input = await pickRow(title, "Another header…");
+    await input.waitForMessage("with {value} for the secret");
+    await input.type("Host: {value}");
+    await input.waitForMessage("frames the request");
+    await input.type("X-Token: key");
+    await input.waitForMessage("must hold {value}");
+    await input.type("X-Token: key={value}");
+    await input.accept();
+    await workbench.notification("api.anthropic.com is mapped");
+    const terminal = new TerminalPanel(workbench.page);
+    await terminal.type("clear; curl -s https://api.anthropic.com/v1/edited; echo edited-$?");
+    await terminal.waitForText("edited-0");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-token"], `key=${world.secrets.anthropic}`);
+    await view.inlineAction("api.anthropic.com", "Edit Mapping…");
+    await pickRow(title, "Header");
+    await pickRow(title, "x-api-key: {value}");
+    await workbench.clearNotifications();
+  });
+
+  it("duplicates a mapping to another host, which is removed again", async () => {
+    const view = await mappings();
+    await view.menuAction("api.anthropic.com", "Duplicate Mapping to Another Host…");
+    const input = await workbench.quickInput("Duplicate the Mapping of api.anthropic.com");
+    await input.type("console.anthropic.com");
+    await input.accept();
+    await view.waitForLabels("api.anthropic.com", "console.anthropic.com");
+    await view.inlineAction("console.anthropic.com", "Remove Mapping");
+    await view.waitForLabels("api.anthropic.com");
+    await workbench.clearNotifications();
+  });
+
   it("takes the host out of a pasted address, and refuses one that is too wide", async () => {
     await workbench.runCommand("OneCLI: Add Mapping…");
     const input = await pickRow("Add Mapping", "Another host…");

@@ -21,6 +21,8 @@ const quiet: Settings = {
   // Text is in the document then, not painted on a canvas.
   "terminal.integrated.gpuAcceleration": "off",
   "terminal.integrated.initialHint": false,
+  // It shows the command above its output a second time, in a terminal of its own.
+  "terminal.integrated.stickyScroll.enabled": false,
   "update.mode": "none",
   "update.showReleaseNotes": false,
   "window.confirmBeforeClose": "never",
