@@ -1,7 +1,6 @@
 import { OneCliError } from "./errors.ts";
 import { type RawHeaders, withoutFields } from "./headers.ts";
 import { type SecretValue } from "./secretValue.ts";
-import { serviceOfHost } from "./services.ts";
 
 /** How a value becomes a header field. */
 export interface InjectionRule {
@@ -11,13 +10,6 @@ export interface InjectionRule {
   readonly template: string;
   /** Other fields (lower case) that the service would take for a credential of the client's. */
   readonly drops?: readonly string[];
-}
-
-const bearer: InjectionRule = { header: "Authorization", template: "Bearer {value}" };
-
-/** The rule of a host without one of its own: the known service's, else `Authorization: Bearer VALUE`. */
-export function defaultRule(host: string): InjectionRule {
-  return serviceOfHost(host)?.rule ?? bearer;
 }
 
 /**

@@ -47,6 +47,13 @@ export const knownServices: readonly KnownService[] = [
 ];
 
 /** The known service that a host belongs to. */
-export function serviceOfHost(host: string): KnownService | undefined {
+function serviceOfHost(host: string): KnownService | undefined {
   return knownServices.find((service) => service.hosts.includes(host));
+}
+
+const bearer: InjectionRule = { header: "Authorization", template: "Bearer {value}" };
+
+/** The rule of a host without one of its own: the known service's, else `Authorization: Bearer VALUE`. */
+export function defaultRule(host: string): InjectionRule {
+  return serviceOfHost(host)?.rule ?? bearer;
 }

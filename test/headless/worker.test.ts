@@ -5,76 +5,30 @@ import {
   connectResult,
   fieldList,
   itemList,
-  type StartOptions,
-  type StartResult,
   startResult,
   vaultList,
 } from "../../src/shared/gatewayProtocol.ts";
-import { type HeadlessWorld, mappings, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
+import { mappings, secrets } from "../support/headlessWorld.ts";
 import { startOnePasswordService } from "../support/onePassword/service.ts";
 import { RawThread } from "../support/rawThread.ts";
-import { openTls } from "../support/wire.ts";
+import { ThreadSuite } from "./threadSuite.ts";
 
 const reference = "op://API Keys/OpenAI/api-key";
 
 describe("The gateway thread", () => {
-  let world: HeadlessWorld;
-  let thread: RawThread;
-
-  before(async () => {
-    world = await startHeadlessWorld();
-  });
-
-  after(() => world.stop());
-
-  beforeEach(() => {
-    thread = new RawThread();
-  });
-
-  afterEach(async () => {
-    await thread.terminate();
-    world.upstream.reset();
-    world.service.clearFaults();
-    const said = JSON.stringify(thread.messages);
-    for (const secret of [...Object.values(secrets), world.service.token]) {
-      assert.ok(!said.includes(secret), "a secret left the thread");
-    }
-  });
-
-  async function options(changes: Partial<StartOptions> = {}): Promise<StartOptions> {
-    return {
-      mappings: [...mappings],
-      dataDir: await world.newFolder(),
-      parentProxy: world.parent.url,
-      extraCaCertificates: [world.authority.certificate],
-      port: 0,
-      ...changes,
-    };
-  }
-
-  const start = async (changes: Partial<StartOptions> = {}): Promise<StartResult> =>
-    startResult.parse(await thread.done({ type: "start", options: await options(changes) }));
-
-  async function request({ endpoint, authority }: StartResult, host = "api.openai.com") {
-    const wire = await openTls(endpoint, `${host}:443`, { ca: authority.certificate });
-    wire.socket.write(`GET /v1/models HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-    const { status, headers } = await wire.answer();
-    wire.socket.destroy();
-    const { authorization } = world.upstream.received.at(-1)?.headers ?? {};
-    return status === 200 ? authorization : headers["x-onecli-error"];
-  }
+  const suite = ThreadSuite.use();
 
   it("starts, makes an authority, and keeps the one and the password that it is given", async () => {
-    const dataDir = await world.newFolder();
-    const { endpoint, files, authority } = await start({ dataDir });
+    const dataDir = await suite.world.newFolder();
+    const { endpoint, files, authority } = await suite.start({ dataDir });
     assert.ok(endpoint.port > 0 && endpoint.password.length >= 32);
     assert.deepEqual(Object.values(files).map(dirname), [dataDir, dataDir, dataDir]);
     assert.match(authority.certificate, /BEGIN CERTIFICATE/);
-    assert.equal(await request({ endpoint, files, authority }), "not-connected");
+    assert.equal(await suite.request({ endpoint, files, authority }), "not-connected");
     const second = new RawThread();
     try {
       const given = { authority: await createAuthority(), password: "p".repeat(43) };
-      const again = await second.done({ type: "start", options: await options(given) });
+      const again = await second.done({ type: "start", options: await suite.options(given) });
       const result = startResult.parse(again);
       assert.deepEqual(result.authority, given.authority);
       assert.equal(result.endpoint.password, given.password);
@@ -84,14 +38,16 @@ describe("The gateway thread", () => {
   });
 
   it("connects, injects, and reports what it did in batches", async () => {
-    const started = await start();
-    const verified = connectResult.parse(await thread.done({ type: "connect", token: world.service.token }));
+    const started = await suite.start();
+    const verified = connectResult.parse(
+      await suite.thread.done({ type: "connect", token: suite.world.service.token }),
+    );
     assert.deepEqual(verified, {
-      account: `local test service (${new URL(world.service.address).host})`,
+      account: `local test service (${new URL(suite.world.service.address).host})`,
       vaults: 1,
     });
-    assert.equal(await request(started), `Bearer ${secrets.openai}`);
-    const { records } = await thread.find((message) => message.type === "activity");
+    assert.equal(await suite.request(started), `Bearer ${secrets.openai}`);
+    const { records } = await suite.thread.find((message) => message.type === "activity");
     const [{ kind, method, host, path, status, mapping, cacheHit } = assert.fail("no record")] = records;
     assert.deepEqual(
       { kind, method, host, path, status, mapping, cacheHit },
@@ -108,29 +64,29 @@ describe("The gateway thread", () => {
   });
 
   it("uses the mappings of the last setMappings", async () => {
-    const started = await start({ mappings: [] });
-    await thread.done({ type: "connect", token: world.service.token });
-    await thread.done({ type: "setMappings", mappings: [{ hostname: "API.openai.com.", reference }] });
-    assert.equal(await request(started), `Bearer ${secrets.openai}`);
-    await thread.done({
+    const started = await suite.start({ mappings: [] });
+    await suite.thread.done({ type: "connect", token: suite.world.service.token });
+    await suite.thread.done({ type: "setMappings", mappings: [{ hostname: "API.openai.com.", reference }] });
+    assert.equal(await suite.request(started), `Bearer ${secrets.openai}`);
+    await suite.thread.done({
       type: "setMappings",
       mappings: [{ hostname: "api.openai.com", reference: "op://API Keys/Git/token" }],
     });
-    assert.equal(await request(started), `Bearer ${secrets.git}`);
+    assert.equal(await suite.request(started), `Bearer ${secrets.git}`);
     const twice = [mappings[1], { ...mappings[1], hostname: "API.OPENAI.COM" }];
     assert.match(
-      (await thread.failed({ type: "setMappings", mappings: twice })).message,
+      (await suite.thread.failed({ type: "setMappings", mappings: twice })).message,
       /Mapping 2: .*twice/,
     );
-    assert.equal(await request(started), `Bearer ${secrets.git}`, "nothing of it was used");
+    assert.equal(await suite.request(started), `Bearer ${secrets.git}`, "nothing of it was used");
   });
 
   it("tests a reference", async () => {
-    await start();
-    const test = (text: string) => thread.ask({ type: "test", reference: text });
-    assert.equal((await thread.failed({ type: "test", reference })).code, "not-connected");
-    await thread.done({ type: "connect", token: world.service.token });
-    assert.deepEqual(await thread.done({ type: "test", reference }), undefined);
+    await suite.start();
+    const test = (text: string) => suite.thread.ask({ type: "test", reference: text });
+    assert.equal((await suite.thread.failed({ type: "test", reference })).code, "not-connected");
+    await suite.thread.done({ type: "connect", token: suite.world.service.token });
+    assert.deepEqual(await suite.thread.done({ type: "test", reference }), undefined);
     const missing = await test("op://API Keys/OpenAI/missing");
     assert.equal(missing.type === "failed" && missing.code, "reference-not-found");
     const invalid = await test("op://API Keys");
@@ -138,51 +94,51 @@ describe("The gateway thread", () => {
   });
 
   it("reads a value anew after invalidate", async () => {
-    const started = await start();
-    await thread.done({ type: "connect", token: world.service.token });
+    const started = await suite.start();
+    await suite.thread.done({ type: "connect", token: suite.world.service.token });
     for (const message of [{ type: "invalidate" }, { type: "invalidate", reference }]) {
-      await request(started);
-      world.service.rotate("API Keys", "OpenAI", "api-key", "rotated");
-      assert.equal(await request(started), `Bearer ${secrets.openai}`);
-      thread.post(message);
-      assert.equal(await request(started), "Bearer rotated");
-      world.service.rotate("API Keys", "OpenAI", "api-key", secrets.openai);
-      thread.post(message);
+      await suite.request(started);
+      suite.world.service.rotate("API Keys", "OpenAI", "api-key", "rotated");
+      assert.equal(await suite.request(started), `Bearer ${secrets.openai}`);
+      suite.thread.post(message);
+      assert.equal(await suite.request(started), "Bearer rotated");
+      suite.world.service.rotate("API Keys", "OpenAI", "api-key", secrets.openai);
+      suite.thread.post(message);
     }
   });
 
   it("keeps its account when another token fails", async () => {
-    const started = await start();
-    await thread.done({ type: "connect", token: world.service.token });
-    const { token } = world.service;
+    const started = await suite.start();
+    await suite.thread.done({ type: "connect", token: suite.world.service.token });
+    const { token } = suite.world.service;
     for (const bad of [
       "",
       "nonsense",
       token.slice(0, -30),
-      world.service.account.tokenWith({ deviceUuid: undefined }),
+      suite.world.service.account.tokenWith({ deviceUuid: undefined }),
     ]) {
-      assert.equal((await thread.failed({ type: "connect", token: bad })).code, "token-invalid");
+      assert.equal((await suite.thread.failed({ type: "connect", token: bad })).code, "token-invalid");
     }
-    world.service.fault({ route: /auth/, status: 401 });
-    assert.equal((await thread.failed({ type: "connect", token })).code, "token-invalid");
-    world.service.clearFaults();
-    world.service.fault({ route: /auth/, status: 500 });
-    assert.equal((await thread.failed({ type: "connect", token })).code, "onepassword-unreachable");
-    world.service.clearFaults();
-    thread.post({ type: "invalidate" });
-    assert.equal(await request(started), `Bearer ${secrets.openai}`);
+    suite.world.service.fault({ route: /auth/, status: 401 });
+    assert.equal((await suite.thread.failed({ type: "connect", token })).code, "token-invalid");
+    suite.world.service.clearFaults();
+    suite.world.service.fault({ route: /auth/, status: 500 });
+    assert.equal((await suite.thread.failed({ type: "connect", token })).code, "onepassword-unreachable");
+    suite.world.service.clearFaults();
+    suite.thread.post({ type: "invalidate" });
+    assert.equal(await suite.request(started), `Bearer ${secrets.openai}`);
   });
 
   it("refuses mapped hosts after disconnect, also when a connect was under way", async () => {
-    const started = await start();
-    await thread.done({ type: "connect", token: world.service.token });
-    assert.equal(await request(started), `Bearer ${secrets.openai}`);
-    thread.post({ type: "disconnect" });
-    assert.equal(await request(started), "not-connected");
-    const connecting = thread.ask({ type: "connect", token: world.service.token });
-    thread.post({ type: "disconnect" });
+    const started = await suite.start();
+    await suite.thread.done({ type: "connect", token: suite.world.service.token });
+    assert.equal(await suite.request(started), `Bearer ${secrets.openai}`);
+    suite.thread.post({ type: "disconnect" });
+    assert.equal(await suite.request(started), "not-connected");
+    const connecting = suite.thread.ask({ type: "connect", token: suite.world.service.token });
+    suite.thread.post({ type: "disconnect" });
     await connecting;
-    assert.equal(await request(started), "not-connected");
+    assert.equal(await suite.request(started), "not-connected");
   });
 
   it("ends with the account of the last connect, however long the one before took", async () => {
@@ -192,20 +148,20 @@ describe("The gateway thread", () => {
       ],
     });
     try {
-      const started = await start();
-      world.service.fault({ route: /auth/, delayMs: 500, times: 1 });
+      const started = await suite.start();
+      suite.world.service.fault({ route: /auth/, delayMs: 500, times: 1 });
       await Promise.all([
-        thread.done({ type: "connect", token: world.service.token }),
-        thread.done({ type: "connect", token: other.token }),
+        suite.thread.done({ type: "connect", token: suite.world.service.token }),
+        suite.thread.done({ type: "connect", token: other.token }),
       ]);
-      assert.equal(await request(started), "Bearer other");
+      assert.equal(await suite.request(started), "Bearer other");
     } finally {
       await other.close();
     }
   });
 
   it("drops what is not of the protocol, and logs nothing of it", async () => {
-    await start();
+    await suite.start();
     const garbage = [
       null,
       7,
@@ -218,39 +174,42 @@ describe("The gateway thread", () => {
       { type: "setMappings", id: 1_002, mappings: [{ hostname: "canary-host" }] },
       { type: "ping", id: 0 },
     ];
-    garbage.forEach((message) => thread.post(message));
-    await thread.done({ type: "ping" });
-    const said = thread.messages.filter(({ type }) => type === "log");
+    garbage.forEach((message) => suite.thread.post(message));
+    await suite.thread.done({ type: "ping" });
+    const said = suite.thread.messages.filter(({ type }) => type === "log");
     assert.equal(said.length, garbage.length);
-    assert.doesNotMatch(JSON.stringify(thread.messages), /canary/);
+    assert.doesNotMatch(JSON.stringify(suite.thread.messages), /canary/);
   });
 
   it("uses an account without a question to 1Password, and lists what is in it", async () => {
-    const started = await start();
-    assert.equal((await thread.failed({ type: "listVaults" })).code, "not-connected");
-    assert.equal((await thread.failed({ type: "useAccount", token: "nonsense" })).code, "token-invalid");
-    world.service.clearRequests();
-    await thread.done({ type: "useAccount", token: world.service.token });
+    const started = await suite.start();
+    assert.equal((await suite.thread.failed({ type: "listVaults" })).code, "not-connected");
+    assert.equal(
+      (await suite.thread.failed({ type: "useAccount", token: "nonsense" })).code,
+      "token-invalid",
+    );
+    suite.world.service.clearRequests();
+    await suite.thread.done({ type: "useAccount", token: suite.world.service.token });
     const ages = { type: "cacheAges", references: [reference, "op://API Keys/Git/token"] };
-    assert.deepEqual(await thread.done(ages), [null, null]);
-    assert.deepEqual(world.service.requests, []);
-    assert.equal(await request(started), `Bearer ${secrets.openai}`);
-    const [age, none] = (await thread.done(ages)) as unknown[];
+    assert.deepEqual(await suite.thread.done(ages), [null, null]);
+    assert.deepEqual(suite.world.service.requests, []);
+    assert.equal(await suite.request(started), `Bearer ${secrets.openai}`);
+    const [age, none] = (await suite.thread.done(ages)) as unknown[];
     assert.ok(typeof age === "number" && age >= 0);
     assert.equal(none, null);
-    const vaults = vaultList.parse(await thread.done({ type: "listVaults" }));
+    const vaults = vaultList.parse(await suite.thread.done({ type: "listVaults" }));
     assert.deepEqual(
       vaults.map(({ title }) => title),
       ["API Keys"],
     );
     const vaultId = vaults[0]!.id;
-    const items = itemList.parse(await thread.done({ type: "listItems", vaultId }));
+    const items = itemList.parse(await suite.thread.done({ type: "listItems", vaultId }));
     assert.deepEqual(
       items.map(({ title }) => title),
       ["Anthropic", "Git", "OpenAI"],
     );
     const itemId = items[2]!.id;
-    const fields = fieldList.parse(await thread.done({ type: "listFields", vaultId, itemId }));
+    const fields = fieldList.parse(await suite.thread.done({ type: "listFields", vaultId, itemId }));
     assert.deepEqual(
       fields.map(({ label }) => label),
       ["api-key"],

@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
-import { defaultRule } from "../../core/injection.ts";
+import { defaultRule } from "../../core/services.ts";
 import type { MappingInput } from "../../core/mapping.ts";
 import { ruleSchema } from "../../core/mapping.ts";
 import { formatSecretReference } from "../../core/secretReference.ts";

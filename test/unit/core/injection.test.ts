@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { isOneCliError } from "../../../src/core/errors.ts";
 import { endToEndHeaders, fieldValues } from "../../../src/core/headers.ts";
-import { defaultRule, inject } from "../../../src/core/injection.ts";
+import { inject } from "../../../src/core/injection.ts";
+import { defaultRule } from "../../../src/core/services.ts";
 import { SecretValue } from "../../../src/core/secretValue.ts";
 
 describe("the default rule", () => {
