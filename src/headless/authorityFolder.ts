@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -13,33 +13,37 @@ const keyFile = "key.pem";
 
 /**
  * The CA of a data folder, made at the first start and kept. Certificate and key come into being together, by the
- * renaming of their folder: of two programs that start at once on an empty data folder, one makes the CA and the
- * other finds it.
+ * renaming of their folder: of two programs that start at once, one makes the CA and the other finds it. A CA whose time
+ * is over is followed by one in a folder named after it, so that all who find it expired look in the same place.
  * @throws UsageError where the folder cannot be used.
  */
 export async function openAuthority(config: Pick<Config, "file" | "dataDir">): Promise<AuthorityPems> {
   const { file, dataDir } = config;
-  const folder = join(dataDir, "authority");
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    const found = await read(folder);
-    if (found === undefined) {
-      return await make(folder, { replace: false });
-    }
-    switch (await judge(found)) {
-      case "usable":
-        return found;
-      case "expired":
-        return await make(folder, { replace: true });
-      case "broken":
-        // Tools may have been told to trust it: it is the user's to remove.
-        throw new UsageError(
-          `${file}: dataDir: the CA in ${folder} cannot be read; remove that folder to have a new one made`,
-        );
+    let folder = join(dataDir, "authority");
+    for (;;) {
+      const pems = (await read(folder)) ?? (await make(folder));
+      switch (await judge(pems)) {
+        case "usable":
+          return pems;
+        case "expired":
+          folder = join(dataDir, `authority-${nameOf(pems.certificate)}`);
+          break;
+        case "broken":
+          // Tools may have been told to trust it: it is the user's to remove.
+          throw new UsageError(
+            `${file}: dataDir: the CA in ${folder} cannot be read; remove that folder to have a new one made`,
+          );
+      }
     }
   } catch (error) {
     throw dataDirFault(config, error);
   }
+}
+
+function nameOf(certificate: string): string {
+  return createHash("sha256").update(certificate).digest("hex").slice(0, 16);
 }
 
 /** Undefined where neither file is there; a file that is missing beside the other counts as empty. */
@@ -70,19 +74,13 @@ async function judge(pems: AuthorityPems): Promise<"usable" | "expired" | "broke
   }
 }
 
-async function make(folder: string, { replace }: { replace: boolean }): Promise<AuthorityPems> {
+async function make(folder: string): Promise<AuthorityPems> {
   const pems = await createAuthority();
-  const suffix = randomBytes(6).toString("hex");
-  const temporary = `${folder}.${suffix}.tmp`;
+  const temporary = `${folder}.${randomBytes(6).toString("hex")}.tmp`;
   await mkdir(temporary, { mode: 0o700 });
   try {
     await writeFile(join(temporary, keyFile), pems.privateKey, { mode: 0o600 });
     await writeFile(join(temporary, certificateFile), pems.certificate, { mode: 0o644 });
-    if (replace) {
-      const outdated = `${folder}.${suffix}.old`;
-      await rename(folder, outdated);
-      await rm(outdated, { recursive: true });
-    }
     await rename(temporary, folder);
     return pems;
   } catch (error) {
