@@ -26,7 +26,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const tokens = new TokenStore(context.secrets, folder, log);
   const mappings = new MappingStore(context.workspaceState);
   const notifications = new Notifications();
-  const stale = new StaleTerminals();
+  const stale: StaleTerminals = new StaleTerminals(readSettings, () => terminals);
   const current = new Session({
     gatewayFile: join(context.extensionPath, "dist", "gateway.js"),
     dataDir: join(folder, "trust"),
@@ -92,8 +92,10 @@ function reportProblem({ problem }: MappingStore): void {
   } else if (problem !== undefined) {
     const count = problem.messages.length;
     const what = count === 1 ? "1 mapping of this workspace" : `${count} mappings of this workspace`;
-    void vscode.window.showWarningMessage(
+    void showWithActions(
+      "warning",
       `${what} cannot be read and is kept aside: ${problem.messages[0] ?? ""}.`,
+      [],
     );
   }
 }

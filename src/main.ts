@@ -7,8 +7,11 @@ const environment = { ...process.env };
 // The SDK's fetch would go by it: nothing turns certificate checks off in this process.
 delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
 
-// Node opens its debugger on this signal, to every process of the user: an agent could read the token with it.
-process.on("SIGUSR1", () => undefined);
+// Node opens its debugger on this signal, to every process of the user: an agent could read the token with it. A thread
+// gets no signals; the editor's process, which it is part of, uses this one for debugging extensions.
+if (isMainThread) {
+  process.on("SIGUSR1", () => undefined);
+}
 
 if (isMainThread || parentPort === null) {
   void program(process.argv.slice(2), environment).then((status) => {

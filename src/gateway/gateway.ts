@@ -128,7 +128,7 @@ export class Gateway {
   }
 
   /**
-   * Reads the secret behind a reference, from the source and not from the cache, and drops it.
+   * Reads the secret behind a reference from its source, as the next request would after an invalidation.
    * @throws OneCliError as for a request.
    */
   async test(reference: SecretReference): Promise<void> {

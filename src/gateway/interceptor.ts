@@ -39,7 +39,12 @@ export class Interceptor {
   readonly #connections: Connections;
   readonly #http: HttpServer;
   /** One TLS server per target: the leaf follows the CONNECT, whatever name the client asks for (SNI). */
-  readonly #servers = new LRUCache<string, Promise<TlsServer>>({ max: maxServers, ttl: leafUse });
+  readonly #servers = new LRUCache<string, Promise<TlsServer>>({
+    max: maxServers,
+    ttl: leafUse,
+    // A clock that goes on while the machine sleeps, as the leaf's time does.
+    perf: Date,
+  });
   /** Connections in their handshake, by the client's port: on one listener it names a connection. */
   readonly #handshakes = new Map<
     number,

@@ -155,6 +155,8 @@ export class ProxyServer extends Server {
     try {
       const target = await this.#services.upstream.tunnel(origin.authority, gone.signal);
       gone.signal.addEventListener("abort", () => target.destroy(), { once: true });
+      // Until the tunnel takes care of it: a target may accept and reset at once.
+      target.on("error", () => target.destroy());
       return target;
     } catch (error) {
       const refusal = toOneCliError(error);

@@ -109,9 +109,6 @@ function chooseParentProxy(
     if (error instanceof ParentProxyError) {
       throw fail(`${source} ${error.message}`);
     }
-    if (error instanceof URIError) {
-      throw fail(`${source} has a user name or password with a % that encodes nothing`);
-    }
     throw error;
   }
 }

@@ -31,6 +31,8 @@ type Entry =
       readonly kind: "value";
       readonly value: SecretValue;
       readonly readAt: number;
+      /** Unix time: the clock on the wall goes on while the machine sleeps. */
+      readonly endsAt: number;
       readonly cancel: () => void;
     }
   | { readonly kind: "refused"; readonly error: OneCliError; readonly cancel: () => void };
@@ -112,8 +114,8 @@ export class Resolver {
     }
     if (entry !== undefined) {
       const age = this.#clock.now() - entry.readAt;
-      // A busy thread may run the timer late; the limit holds all the same.
-      if (age < this.#times.value) {
+      // A busy thread, or a machine that was asleep, runs the timer late; the limit holds all the same.
+      if (age < this.#times.value && Date.now() < entry.endsAt) {
         this.#refreshAhead(key, reference, provider, age);
         return { value: entry.value, cached: true };
       }
@@ -180,7 +182,7 @@ export class Resolver {
     this.#remove(key);
     if (remaining > 0) {
       const cancel = this.#clock.after(remaining, () => this.#entries.delete(key));
-      this.#entries.set(key, { kind: "value", value, readAt, cancel });
+      this.#entries.set(key, { kind: "value", value, readAt, endsAt: Date.now() + remaining, cancel });
     }
   }
 

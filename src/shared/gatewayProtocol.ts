@@ -34,7 +34,7 @@ export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("useAccount"), id: requestId, token: z.string() }),
   z.strictObject({ type: z.literal("disconnect") }),
   z.strictObject({ type: z.literal("invalidate"), reference: z.string().optional() }),
-  /** Reads the secret behind a reference and drops it. */
+  /** Reads the secret behind a reference afresh; the value stays in the gateway. */
   z.strictObject({ type: z.literal("test"), id: requestId, reference: z.string() }),
   z.strictObject({ type: z.literal("listVaults"), id: requestId }),
   z.strictObject({ type: z.literal("listItems"), id: requestId, vaultId: z.string() }),

@@ -66,6 +66,9 @@ export class GatewayThread {
   #state: ThreadState = { kind: "stopped" };
   #worker: Worker | undefined;
   #starting: Promise<StartResult> | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Grows with every stop: a start that began before it is not wanted any more. */
+  #run = 0;
   #lastId = 0;
   #backoff = 0;
   #startedAt = 0;
@@ -81,8 +84,11 @@ export class GatewayThread {
     return this.#state;
   }
 
-  /** Starts the thread if it does not run. @throws OneCliError where the gateway cannot start. */
+  /** Starts the thread if it does not run. @throws OneCliError where the gateway cannot start, or is stopped meanwhile. */
   start(): Promise<StartResult> {
+    if (this.#stopping !== undefined) {
+      return this.#stopping.then(() => this.start());
+    }
     if (this.#state.kind === "running") {
       return Promise.resolve(this.#state.start);
     }
@@ -102,23 +108,31 @@ export class GatewayThread {
   }
 
   /** Stops the gateway, after what is in flight; the thread is ended at the latest after `limit` milliseconds. */
-  async stop(limit = 4_500): Promise<void> {
+  stop(limit = 4_500): Promise<void> {
+    return (this.#stopping ??= this.#halt(limit).finally(() => {
+      this.#stopping = undefined;
+    }));
+  }
+
+  async #halt(limit: number): Promise<void> {
+    this.#run++;
     clearTimeout(this.#restart);
+    clearInterval(this.#heartbeat);
+    const starting = this.#starting;
     const worker = this.#worker;
     this.#worker = undefined;
-    if (worker === undefined) {
+    if (this.#state.kind !== "stopped") {
       this.#enter({ kind: "stopped" });
-      return;
     }
-    clearInterval(this.#heartbeat);
-    const ended = new Promise((resolve) => worker.once("exit", resolve));
-    const id = ++this.#lastId;
-    worker.postMessage({ type: "stop", id } satisfies ToGateway);
-    const timer = setTimeout(() => void worker.terminate(), limit);
-    await ended;
-    clearTimeout(timer);
-    this.#failPending();
-    this.#enter({ kind: "stopped" });
+    if (worker !== undefined) {
+      const ended = new Promise((resolve) => worker.once("exit", resolve));
+      worker.postMessage({ type: "stop", id: ++this.#lastId } satisfies ToGateway);
+      const timer = setTimeout(() => void worker.terminate(), limit);
+      await ended;
+      clearTimeout(timer);
+      this.#failPending();
+    }
+    await starting?.catch(() => undefined);
   }
 
   async #launch(): Promise<StartResult> {
@@ -126,7 +140,39 @@ export class GatewayThread {
     if (this.#state.kind !== "restarting") {
       this.#enter({ kind: "starting" });
     }
-    const options = await this.#options.startOptions();
+    const run = this.#run;
+    let worker: Worker | undefined;
+    const assertWanted = () => {
+      if (run !== this.#run || this.#worker !== worker) {
+        throw new OneCliError("gateway-stopping", "The gateway was stopped while it started.");
+      }
+    };
+    try {
+      const options = await this.#options.startOptions();
+      assertWanted();
+      worker = this.#makeWorker();
+      const start = startResult.parse(await this.#send({ type: "start", options }));
+      await this.#options.onStarted(start);
+      assertWanted();
+      this.#startedAt = Date.now();
+      this.#watch(worker);
+      this.#enter({ kind: "running", start });
+      return start;
+    } catch (error) {
+      if (run === this.#run) {
+        this.#worker = undefined;
+        if (this.#state.kind === "restarting") {
+          this.#scheduleRestart();
+        } else {
+          this.#enter({ kind: "stopped" });
+        }
+      }
+      await worker?.terminate();
+      throw error;
+    }
+  }
+
+  #makeWorker(): Worker {
     const worker = new Worker(this.#options.file, { stdout: true, stderr: true });
     this.#worker = worker;
     // Nothing of the thread's output may reach the host's console: it is not ours to read.
@@ -135,21 +181,7 @@ export class GatewayThread {
     worker.on("message", (data: unknown) => this.#receive(data));
     worker.on("error", (error) => this.#options.logger.error(`The gateway thread failed (${error.name}).`));
     worker.once("exit", () => this.#ended(worker));
-    try {
-      const start = startResult.parse(await this.#send({ type: "start", options }));
-      await this.#options.onStarted(start);
-      this.#startedAt = Date.now();
-      this.#watch(worker);
-      this.#enter({ kind: "running", start });
-      return start;
-    } catch (error) {
-      if (this.#worker === worker) {
-        this.#worker = undefined;
-        this.#enter({ kind: "stopped" });
-      }
-      await worker.terminate();
-      throw error;
-    }
+    return worker;
   }
 
   #send(message: Request): Promise<unknown> {
@@ -228,19 +260,20 @@ export class GatewayThread {
       return;
     }
     this.#enter({ kind: "restarting" });
-    const { firstBackoff, longestBackoff, sound } = this.#times;
-    const wasSound = Date.now() - this.#startedAt >= sound;
-    this.#scheduleRestart(wasSound || this.#backoff === 0 ? firstBackoff : this.#backoff, longestBackoff);
+    const { firstBackoff, sound } = this.#times;
+    if (this.#backoff === 0 || Date.now() - this.#startedAt >= sound) {
+      this.#backoff = firstBackoff;
+    }
+    this.#scheduleRestart();
   }
 
-  #scheduleRestart(delay: number, longest: number): void {
-    this.#backoff = Math.min(2 * delay, longest);
+  #scheduleRestart(): void {
+    const delay = this.#backoff;
+    this.#backoff = Math.min(2 * delay, this.#times.longestBackoff);
     this.#restart = setTimeout(() => {
       this.start().catch((error: unknown) => {
         const reason = isOneCliError(error) ? error.message : "unknown fault";
         this.#options.logger.error(`The gateway did not start again: ${reason}`);
-        this.#enter({ kind: "restarting" });
-        this.#scheduleRestart(this.#backoff, longest);
       });
     }, delay);
     this.#restart.unref();

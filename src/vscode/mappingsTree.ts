@@ -88,7 +88,7 @@ export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disp
         : { value: errors, tooltip: errors === 1 ? "1 mapping fails" : `${errors} mappings fail` };
     this.#view.message =
       this.#session.account.kind === "none" && this.#session.entries.length > 0
-        ? "1Password is not connected: requests to these hosts are refused."
+        ? "1Password is not connected: no secret is sent to these hosts."
         : "";
     this.#changed.fire();
   }

@@ -65,6 +65,11 @@ export class Notifications {
   }
 }
 
+/** Notifications make links, to commands as well, of `[text](target)`; a message may quote a file that is not ours. */
+function asText(message: string): string {
+  return message.replaceAll("](", "] (");
+}
+
 type Show = (message: string, ...buttons: string[]) => Thenable<string | undefined>;
 
 const show: Readonly<Record<"info" | "warning" | "error", Show>> = {
@@ -79,7 +84,7 @@ export async function showWithActions(
   message: string,
   actions: readonly Action[],
 ): Promise<void> {
-  const pressed = await show[kind](message, ...actions.map(({ title }) => title));
+  const pressed = await show[kind](asText(message), ...actions.map(({ title }) => title));
   const action = actions.find(({ title }) => title === pressed);
   if (action !== undefined) {
     await vscode.commands.executeCommand(action.command, ...(action.arguments ?? []));

@@ -147,6 +147,12 @@ export class Session implements vscode.Disposable {
           return undefined;
         }
         await this.#store(token.trim());
+        if (isUnwanted()) {
+          // Storing may have waited for the person, who has disconnected meanwhile.
+          await this.#options.tokens.delete();
+          await this.#useStored();
+          return undefined;
+        }
       } catch (error) {
         await this.#useStored().catch(() => undefined);
         throw error;
@@ -208,15 +214,18 @@ export class Session implements vscode.Disposable {
     this.#forgetErrors();
   }
 
-  listVaults() {
+  async listVaults() {
+    await this.#thread.start();
     return this.#thread.request({ type: "listVaults" }, vaultList);
   }
 
-  listItems(vaultId: string) {
+  async listItems(vaultId: string) {
+    await this.#thread.start();
     return this.#thread.request({ type: "listItems", vaultId }, itemList);
   }
 
-  listFields(vaultId: string, itemId: string) {
+  async listFields(vaultId: string, itemId: string) {
+    await this.#thread.start();
     return this.#thread.request({ type: "listFields", vaultId, itemId }, fieldList);
   }
 
@@ -298,12 +307,16 @@ export class Session implements vscode.Disposable {
         onPortChanged();
       }
     }
-    await this.#useStored();
+    // A token that is none any more must not keep the gateway from starting: the next one needs it.
+    await this.#useStored().catch((error: unknown) => this.#options.logger.error(explain(error)));
   }
 
   #onThreadState(state: ThreadState): void {
     if (state.kind === "restarting") {
       this.#options.onRestart();
+    } else if (state.kind === "running") {
+      // The token may have changed between its reading and now.
+      this.accountChanged().catch((error: unknown) => this.#options.logger.error(explain(error)));
     }
     this.#changed.fire();
   }
@@ -363,10 +376,10 @@ export class Session implements vscode.Disposable {
 
   async #mappingsChanged(): Promise<void> {
     this.#changed.fire();
-    if (this.#thread.state.kind === "running") {
-      await this.#thread.request({ type: "setMappings", mappings: this.entries.map(toInput) }, nothing);
-    } else if (this.#wantsGateway()) {
+    if (this.#thread.state.kind !== "stopped" || this.#wantsGateway()) {
       await this.#thread.start();
+      // A start that was under way has read the mappings from before.
+      await this.#thread.request({ type: "setMappings", mappings: this.entries.map(toInput) }, nothing);
     }
     this.#changed.fire();
   }

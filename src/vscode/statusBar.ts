@@ -39,6 +39,9 @@ export class StatusBar implements vscode.Disposable {
       if (account.kind === "none") {
         return { icon: "debug-disconnect", summary: "1Password is not connected" };
       }
+      if (gateway.kind === "stopped" && count > 0) {
+        return { icon: "error", summary: "the gateway does not run" };
+      }
       return failing.length > 0
         ? { icon: "warning", summary: `${failing.length} of ${plural(count)} fail` }
         : { icon: "key", summary: `connected, ${plural(count)}` };

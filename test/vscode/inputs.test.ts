@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type FieldEntry } from "../../src/core/ports.ts";
 import { parseSecretReference } from "../../src/core/secretReference.ts";
 import { canonicalHost } from "../../src/vscode/commands/hostInput.ts";
 import { referenceTo } from "../../src/vscode/commands/referenceInput.ts";
@@ -28,21 +29,25 @@ describe("the host that was typed or pasted", () => {
 describe("the reference to a picked field", () => {
   const vault = { id: "aaaaaaaaaaaaaaaaaaaaaaaaaa", title: "API Keys" };
   const item = { id: "bbbbbbbbbbbbbbbbbbbbbbbbbb", title: "Anthropic", category: "ApiCredentials" };
-  const field = { id: "credential", label: "credential", type: "Concealed" };
+  const field: FieldEntry = { id: "credential", label: "credential", type: "Concealed" };
+  const choices = { vaults: [vault], items: [item], fields: [field] };
 
   it("is made of names", () => {
-    assert.deepEqual(referenceTo(vault, item, field, [field]), {
+    assert.deepEqual(referenceTo({ vault, item, field }, choices), {
       reference: "op://API Keys/Anthropic/credential",
     });
     const inSection = { ...field, section: { id: "s1", title: "Keys" } };
-    assert.deepEqual(referenceTo(vault, item, inSection, [inSection]), {
+    assert.deepEqual(referenceTo({ vault, item, field: inSection }, { ...choices, fields: [inSection] }), {
       reference: "op://API Keys/Anthropic/Keys/credential",
     });
   });
 
   it("asks for the code of a one-time password", () => {
     const totp = { ...field, type: "Totp" };
-    assert.match(referenceTo(vault, item, totp, [totp]).reference, /\?attribute=otp$/);
+    assert.match(
+      referenceTo({ vault, item, field: totp }, { ...choices, fields: [totp] }).reference,
+      /\?attribute=otp$/,
+    );
   });
 
   for (const [what, picked] of [
@@ -51,17 +56,26 @@ describe("the reference to a picked field", () => {
     ["a name is not in the Latin alphabet", { ...item, title: "Schlüssel" }],
   ] as const) {
     it(`is made of ids where ${what}, with the names kept for display`, () => {
-      const { reference, names } = referenceTo(vault, picked, field, [field]);
+      const { reference, names } = referenceTo(
+        { vault, item: picked, field },
+        { ...choices, items: [picked] },
+      );
       assert.equal(reference, `op://${vault.id}/${item.id}/${field.id}`);
       assert.equal(names, `API Keys/${picked.title}/credential`);
       parseSecretReference(reference);
     });
   }
 
-  it("is made of ids where two fields have the name", () => {
-    const twin = { ...field, id: "other", label: "Credential" };
-    assert.match(referenceTo(vault, item, twin, [field, twin]).reference, /\/other$/);
-  });
+  for (const [what, more] of [
+    ["fields", { fields: [field, { ...field, id: "other", label: "Credential" }] }],
+    ["items", { items: [item, { ...item, id: "other", title: "ANTHROPIC" }] }],
+    ["vaults", { vaults: [vault, { ...vault, id: "other" }] }],
+  ] as const) {
+    it(`is made of ids where two ${what} have the name`, () => {
+      const { reference } = referenceTo({ vault, item, field }, { ...choices, ...more });
+      assert.equal(reference, `op://${vault.id}/${item.id}/${field.id}`);
+    });
+  }
 });
 
 describe("a file of mappings", () => {

@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
+import { parseHostPattern } from "../../core/hostname.ts";
 import { defaultRule } from "../../core/services.ts";
 import type { MappingInput } from "../../core/mapping.ts";
 import { ruleSchema } from "../../core/mapping.ts";
@@ -9,7 +10,7 @@ import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 import { connectAccount } from "./connect.ts";
 import { pickHost, typeHost } from "./hostInput.ts";
-import { type PickedReference, pickReference } from "./referenceInput.ts";
+import { type PickedReference, pickReference, typeReference } from "./referenceInput.ts";
 
 export async function addMapping(session: Session): Promise<void> {
   if (session.account.kind === "none" && !(await connectAccount(session))) {
@@ -86,10 +87,10 @@ async function askReference(
   try {
     return await pickReference(session, title, current);
   } catch (error) {
-    void showWithActions("error", `The vaults cannot be listed. ${explain(error)}`, [
+    void showWithActions("warning", `The vaults cannot be listed; type the reference. ${explain(error)}`, [
       { title: "Connect 1Password", command: "onecli.account.connect" },
     ]);
-    return undefined;
+    return typeReference(title, current);
   }
 }
 
@@ -148,17 +149,17 @@ async function typeRule(title: string, current: Rule | undefined): Promise<{ rul
         : `Header ${issue?.path[0] === "name" ? "name" : "value"}: ${issue?.message ?? "is not valid"}.`;
     },
   });
-  return typed === undefined
-    ? undefined
-    : { rule: parse(typed).data ?? { kind: "header", name: "", value: "" } };
+  const rule = typed === undefined ? undefined : parse(typed).data;
+  return rule === undefined ? undefined : { rule };
 }
 
 function describeRule(hostname: string, rule: Rule | undefined): string {
   if (rule !== undefined) {
     return `${rule.name}: ${rule.value}`;
   }
-  const { header, template } = defaultRule(hostname);
-  return `${header}: ${template}`;
+  const { host, wildcard } = parseHostPattern(hostname);
+  const { header, template } = defaultRule(host);
+  return wildcard ? "as each host wants it" : `${header}: ${template}`;
 }
 
 /** Resolves the secret once, then saves; where that fails, the person decides. */
@@ -186,7 +187,11 @@ async function saveTested(session: Session, mapping: StoredMapping, replacing?: 
       [{ title: "New Terminal", command: "onecli.terminal.open" }],
     );
   } catch (error) {
-    void vscode.window.showErrorMessage(`The mapping was not saved. ${explain(error)}`);
+    const what =
+      error instanceof MappingError
+        ? "The mapping was not saved."
+        : "The mapping was saved, but is of no use yet.";
+    void showWithActions("error", `${what} ${explain(error)}`, []);
   }
 }
 
@@ -229,7 +234,7 @@ export async function removeMapping(session: Session, entry: Entry): Promise<voi
     try {
       await session.saveMapping(entry.stored);
     } catch (error) {
-      void vscode.window.showErrorMessage(`It could not be put back. ${explain(error)}`);
+      void showWithActions("error", `It could not be put back. ${explain(error)}`, []);
     }
   }
 }
@@ -250,7 +255,7 @@ export async function duplicateMapping(session: Session, entry: Entry): Promise<
     if (!(error instanceof MappingError)) {
       throw error;
     }
-    void vscode.window.showErrorMessage(error.message);
+    void showWithActions("error", error.message, []);
   }
 }
 

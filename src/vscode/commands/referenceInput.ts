@@ -27,14 +27,15 @@ export async function pickReference(
   current?: string,
 ): Promise<PickedReference | undefined> {
   for (;;) {
-    const vault = await pick(title, "Which vault?", await busy(session.listVaults()), vaultChoice, false);
+    const vaults = await busy(session.listVaults());
+    const vault = await pick(title, "Which vault?", vaults, vaultChoice, false);
     if (vault === undefined || vault.kind === "back") {
       return undefined;
     }
     if (vault.kind === "type") {
       return typeReference(title, current);
     }
-    const inVault = await pickInVault(session, title, vault.value);
+    const inVault = await pickInVault(session, title, vault.value, vaults);
     if (inVault === undefined || inVault !== "back") {
       return inVault;
     }
@@ -45,6 +46,7 @@ async function pickInVault(
   session: Session,
   title: string,
   vault: VaultEntry,
+  vaults: readonly VaultEntry[],
 ): Promise<PickedReference | "back" | undefined> {
   for (;;) {
     const items = await busy(session.listItems(vault.id));
@@ -58,39 +60,60 @@ async function pickInVault(
       return undefined;
     }
     if (field.kind === "picked") {
-      return referenceTo(vault, item.value, field.value, fields);
+      return referenceTo({ vault, item: item.value, field: field.value }, { vaults, items, fields });
     }
   }
 }
 
+/** What was picked, and what it was picked from. */
+interface Picking {
+  readonly vault: VaultEntry;
+  readonly item: ItemEntry;
+  readonly field: FieldEntry;
+}
+
+interface Choices {
+  readonly vaults: readonly VaultEntry[];
+  readonly items: readonly ItemEntry[];
+  readonly fields: readonly FieldEntry[];
+}
+
 /** By names where a reference can carry them and they are unambiguous, by ids otherwise. */
 export function referenceTo(
-  vault: VaultEntry,
-  item: ItemEntry,
-  field: FieldEntry,
-  fields: readonly FieldEntry[],
+  { vault, item, field }: Picking,
+  { vaults, items, fields }: Choices,
 ): PickedReference {
-  const names = [
-    vault.title,
-    item.title,
-    ...(field.section === undefined ? [] : [field.section.title]),
-    field.label,
-  ];
+  const section = field.section === undefined ? [] : [field.section];
+  const names = [vault.title, item.title, ...section.map(({ title }) => title), field.label];
   const attribute = field.type === "Totp" ? "?attribute=otp" : "";
-  const twins = fields.filter(
-    ({ label, section }) =>
-      label.toLowerCase() === field.label.toLowerCase() && section?.title === field.section?.title,
-  );
   const byNames = `op://${names.join("/")}${attribute}`;
+  const isUnambiguous =
+    isOnly(
+      vault.title,
+      vaults.map(({ title }) => title),
+    ) &&
+    isOnly(
+      item.title,
+      items.map(({ title }) => title),
+    ) &&
+    isOnly(
+      field.label,
+      fields.filter((other) => other.section?.title === field.section?.title).map(({ label }) => label),
+    );
   // A slash in a name would be read as a border between names.
-  if (twins.length === 1 && names.every((name) => !name.includes("/")) && isReference(byNames)) {
+  if (isUnambiguous && names.every((name) => !name.includes("/")) && isReference(byNames)) {
     return { reference: byNames };
   }
-  const ids = [vault.id, item.id, ...(field.section === undefined ? [] : [field.section.id]), field.id];
+  const ids = [vault.id, item.id, ...section.map(({ id }) => id), field.id];
   return { reference: `op://${ids.join("/")}${attribute}`, names: names.join("/") };
 }
 
-async function typeReference(title: string, current = ""): Promise<PickedReference | undefined> {
+/** Names are compared as 1Password does: whatever their case. */
+function isOnly(name: string, names: readonly string[]): boolean {
+  return names.filter((other) => other.toLowerCase() === name.toLowerCase()).length === 1;
+}
+
+export async function typeReference(title: string, current = ""): Promise<PickedReference | undefined> {
   const typed = await vscode.window.showInputBox({
     title,
     prompt: "op://vault/item/field or op://vault/item/section/field, by names or ids",

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import type { Entry } from "../mappingStore.ts";
 import type { MappingsTree } from "../mappingsTree.ts";
+import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 import type { Terminals } from "../terminals.ts";
 import { connectAccount, disconnectAccount, reconnectAccount } from "./connect.ts";
@@ -83,7 +84,7 @@ export function registerCommands({ session, tree, terminals, log }: CommandParts
       try {
         return await handlers[id](target);
       } catch (error) {
-        void vscode.window.showErrorMessage(explain(error));
+        void showWithActions("error", explain(error), []);
         return undefined;
       }
     }),

@@ -75,9 +75,12 @@ async function take(session: Session, entries: readonly unknown[]): Promise<void
       {
         label: mapping.hostname,
         description: reference,
-        detail: isKnown ? "replaces the mapping of this host" : "",
-        picked: !isKnown,
-        stored: { ...(entry as object), hostname: mapping.hostname, reference },
+        detail: [
+          ...(mapping.rule === undefined ? [] : [`sent as ${mapping.rule.header}: ${mapping.rule.template}`]),
+          ...(isKnown ? ["replaces the mapping of this host"] : []),
+        ].join("; "),
+        // Names from a file could hide what the reference leads to.
+        stored: { ...(withoutNames(entry) as object), hostname: mapping.hostname, reference },
         replacing: isKnown ? mapping.hostname : undefined,
       },
     ];
@@ -100,7 +103,7 @@ async function take(session: Session, entries: readonly unknown[]): Promise<void
       await session.saveMapping(stored, replacing);
     }
   } catch (error) {
-    void vscode.window.showErrorMessage(`The import stopped. ${explain(error)}`);
+    void showWithActions("error", `The import stopped. ${explain(error)}`, []);
   }
 }
 

@@ -96,11 +96,11 @@ describe("package.json", () => {
 
   it("describes and scopes every setting; those that widen trust are the user's alone and not synchronised", () => {
     const { properties } = json.contributes.configuration;
+    assert.equal(properties["onecli.terminals"]?.scope, "application");
     for (const name of ["onecli.parentProxy", "onecli.extraCaCertificates"]) {
       assert.equal(properties[name]?.scope, "application", name);
       assert.equal(properties[name].ignoreSync, true, name);
     }
-    assert.ok("onecli.terminals" in properties);
   });
 
   it("is written against the oldest VS Code that it supports, and runs where terminals are", () => {

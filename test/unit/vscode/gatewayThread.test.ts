@@ -99,6 +99,35 @@ describe("GatewayThread", () => {
     assert.equal(starts(), 5);
   });
 
+  it("starts when asked to while it stops, after that", async () => {
+    const { thread } = parts;
+    await thread.start();
+    const stopping = thread.stop();
+    assert.equal(thread.state.kind, "stopped");
+    const [, start] = await Promise.all([stopping, thread.start()]);
+    assert.deepEqual(thread.state, { kind: "running", start });
+    await Promise.all([thread.stop(), thread.stop()]);
+    assert.equal(thread.state.kind, "stopped");
+  });
+
+  it("is not started behind the back of who stopped it while it started", async () => {
+    const { thread, states } = parts;
+    const starting = assert.rejects(thread.start(), (error) => isOneCliError(error, "gateway-stopping"));
+    await thread.stop();
+    await starting;
+    assert.deepEqual(states, ["starting", "stopped"]);
+    await thread.start();
+    assert.equal(thread.state.kind, "running");
+  });
+
+  it("survives two restarts at once", async () => {
+    const { thread } = parts;
+    const restart = () => thread.stop().then(() => thread.start());
+    await thread.start();
+    await Promise.all([restart(), restart()]);
+    assert.equal(thread.state.kind, "running");
+  });
+
   it("drops a message that is not of the protocol", async () => {
     await parts.thread.start();
     await tellToBreak("nonsense");
