@@ -331,10 +331,6 @@ describe("OneCLI in VS Code", function () {
   it("gives a terminal of its profile what it needs", async () => {
     await workbench.runCommand("OneCLI: New Terminal with OneCLI");
     const terminal = new TerminalPanel(workbench.page);
-    // Until then the terminal from before is the one in sight.
-    await workbench.page
-      .locator('.terminal-tabs-entry[aria-selected="true"], .monaco-list-row.selected', { hasText: "OneCLI" })
-      .waitFor();
     await terminal.ready();
     await terminal.type("curl -s https://api.anthropic.com/v1/profile; echo profile-$?");
     await terminal.waitForText("profile-0");

@@ -12,9 +12,9 @@ export class TerminalPanel {
     this.#rows = this.#wrapper.locator(".xterm-rows");
   }
 
-  /** Waits until the shell asks for a command. */
+  /** Waits until the shell of a fresh terminal asks for its first command; one from before, still in sight, has said more. */
   async ready(): Promise<void> {
-    await this.#rows.filter({ hasText: /\$\s*$/ }).waitFor();
+    await this.#rows.filter({ hasText: /^\s*\$\s*$/ }).waitFor();
   }
 
   /** Types a line and Enter. */

@@ -57,7 +57,8 @@ export class Workbench {
       try {
         await this.page.keyboard.press("F1");
         await palette.input.waitFor({ timeout: 3000 });
-        await palette.type(`>${title}`);
+        // A box that is closing takes no text: soon it is gone, and the next attempt opens another.
+        await palette.input.fill(`>${title}`, { timeout: 3000 });
         await palette.row(title).click({ timeout: 1500 });
       } catch (error) {
         await this.page.keyboard.press("Escape");
