@@ -4,11 +4,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installVsix, startVsCode, workbenchUrl } from "../support/vscode/host.ts";
-import { projectRoot } from "../support/vscode/paths.ts";
+import { packageVsix } from "../support/vscode/vsix.ts";
 import { makeDemoFolder } from "./demoFolder.ts";
 import { prove } from "./proof.ts";
 import { startWorld } from "./world.ts";
 
+const vsix = await packageVsix();
 if (!(await prove())) {
   process.exit(1);
 }
@@ -17,7 +18,7 @@ const world = await startWorld();
 const { folder, settings } = await makeDemoFolder(workDir, world);
 
 console.log("\nInstalling VS Code for the demo, if it is not here yet, and the extension into it …");
-await installVsix(workDir, join(projectRoot, "onecli.vsix"));
+await installVsix(workDir, vsix);
 const server = await startVsCode({ workDir, settings });
 console.log(`
 OneCLI in VS Code:  ${workbenchUrl(server, { folder })}

@@ -103,7 +103,12 @@ function endWithThisProcess(child: ChildProcess, sockets: string): void {
     }
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+    process.once(signal, () => {
+      // A program that listens itself stops its servers in order.
+      if (process.listenerCount(signal) === 0) {
+        process.exit(128 + constants.signals[signal]);
+      }
+    });
   }
 }
 
