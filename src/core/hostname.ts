@@ -102,6 +102,11 @@ export function indexHosts<T>(
   };
 }
 
+/** A host as resolvers and certificates name it: IPv6 without its brackets. */
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
+}
+
 function splitPort(text: string): { name: string; port?: number } {
   // An IPv6 address without brackets has no port: every colon belongs to it.
   if (/^[0-9a-f.]*:[0-9a-f.]*:[0-9a-f:.]*$/i.test(text)) {

@@ -12,7 +12,7 @@ export function sendError(response: ServerResponse, error: OneCliError): void {
 }
 
 /** The error as a whole HTTP/1.1 message that ends its connection. */
-export function errorMessage(error: OneCliError, extraHeaders: readonly string[] = []): string {
+function errorMessage(error: OneCliError, extraHeaders: readonly string[] = []): string {
   const { status, headers, body } = errorAnswer(error);
   const fields = [...headers, ...extraHeaders];
   fields.push("content-length", String(Buffer.byteLength(body)), "connection", "close");

@@ -15,12 +15,8 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-
-/** What the keeper of the authority stores; the key is a secret, the certificate is public. Both PEM. */
-export interface AuthorityPems {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
+import { withoutBrackets } from "../core/hostname.ts";
+import { type AuthorityPems } from "../shared/gatewayProtocol.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
@@ -61,6 +57,14 @@ export async function createAuthority(now = Date.now()): Promise<AuthorityPems> 
   return { certificate: pem(certificate), privateKey: `${PemConverter.encode(key, "PRIVATE KEY")}\n` };
 }
 
+/** The time of an authority is over: another has to take its place. */
+export class AuthorityExpiredError extends Error {
+  constructor() {
+    super("the CA certificate has expired or is about to");
+    this.name = "AuthorityExpiredError";
+  }
+}
+
 export class CertificateAuthority {
   readonly certificate: string;
   readonly #issuer: X509Certificate;
@@ -82,13 +86,16 @@ export class CertificateAuthority {
     this.#leafKeyPem = leafKeyPem;
   }
 
-  /** @throws Error where the PEMs are unreadable, do not belong together, or are no longer valid for a month. */
+  /**
+   * @throws AuthorityExpiredError where the certificate is no longer valid for a month; Error where the PEMs are
+   *   unreadable or do not belong together.
+   */
   static async open(pems: AuthorityPems, now = Date.now()): Promise<CertificateAuthority> {
     const issuer = new X509Certificate(pems.certificate);
     const pkcs8 = PemConverter.decodeFirst(pems.privateKey);
     const issuerKey = await webcrypto.subtle.importKey("pkcs8", pkcs8, algorithm, false, ["sign"]);
     if (issuer.notAfter.getTime() < now + authorityRenewal) {
-      throw new Error("the CA certificate has expired or is about to");
+      throw new AuthorityExpiredError();
     }
     const leafKeys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
     const leafKeyPem = PemConverter.encode(
@@ -110,7 +117,7 @@ export class CertificateAuthority {
   }
 
   async #sign(host: string, isAddress: boolean, now: number): Promise<string> {
-    const name = isAddress ? host.replace(/^\[|\]$/g, "") : host;
+    const name = isAddress ? withoutBrackets(host) : host;
     const certificate = await X509CertificateGenerator.create({
       serialNumber: serialNumber(),
       issuer: this.#issuer.subject,

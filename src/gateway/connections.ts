@@ -1,5 +1,7 @@
 import { type IncomingMessage } from "node:http";
 import { type Socket } from "node:net";
+import { OneCliError } from "../core/errors.ts";
+import { closeWithError } from "./answers.ts";
 
 /** Milliseconds. */
 export interface HeadLimits {
@@ -22,15 +24,12 @@ type State =
  */
 export class Connections {
   readonly #limits: HeadLimits;
-  readonly #onLate: (socket: Socket) => void;
   readonly #states = new Map<Socket, State>();
   #sweep: NodeJS.Timeout | undefined;
   #draining = false;
   #onIdle: (() => void) | undefined;
 
-  /** @param onLate answers a connection whose first request head did not come in time, and closes it. */
-  constructor(onLate: (socket: Socket) => void, limits: Partial<HeadLimits> = {}) {
-    this.#onLate = onLate;
+  constructor(limits: Partial<HeadLimits> = {}) {
     this.#limits = { ...defaultLimits, ...limits };
   }
 
@@ -147,7 +146,10 @@ export class Connections {
       }
       if (state.first) {
         this.release(socket);
-        this.#onLate(socket);
+        closeWithError(
+          socket,
+          new OneCliError("request-timeout", "The request's head did not come in time."),
+        );
       } else {
         socket.destroy();
       }

@@ -13,7 +13,7 @@ import { parseServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { systemClock } from "../secrets/systemClock.ts";
 import { version } from "../shared/version.ts";
 import { Activity } from "./activity.ts";
-import { type AuthorityPems, CertificateAuthority } from "./certificateAuthority.ts";
+import { type CertificateAuthority } from "./certificateAuthority.ts";
 import { type HeadLimits } from "./connections.ts";
 import { type ExchangeServices } from "./exchange.ts";
 import { Interceptor } from "./interceptor.ts";
@@ -28,7 +28,7 @@ const username = "onecli";
 
 export interface GatewayOptions {
   readonly mappings: readonly Mapping[];
-  readonly authority: AuthorityPems;
+  readonly authority: CertificateAuthority;
   /** PEM: all that upstream certificates are verified against. */
   readonly trustedRoots: readonly string[];
   readonly parentProxy?: ParentProxy | undefined;
@@ -76,7 +76,7 @@ export class Gateway {
 
   /**
    * Listens on 127.0.0.1. Nothing is asked of 1Password.
-   * @throws Error with Node's code (`EADDRINUSE`) where the port cannot be had; where the authority cannot be used.
+   * @throws Error with Node's code (`EADDRINUSE`) where the port cannot be had.
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { logger, limits } = options;
@@ -97,8 +97,7 @@ export class Gateway {
       logger,
     };
     const shared = { services, logger, ...(limits !== undefined && { limits }) };
-    const authority = await CertificateAuthority.open(options.authority);
-    const interceptor = new Interceptor({ authority, ...shared });
+    const interceptor = new Interceptor({ authority: options.authority, ...shared });
     const password = options.password ?? randomBytes(32).toString("base64url");
     const proxy = new ProxyServer({ port: options.port ?? 0, username, password, interceptor, ...shared });
     await proxy.listen();

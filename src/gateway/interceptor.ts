@@ -57,9 +57,7 @@ export class Interceptor {
     this.#services = services;
     this.#logger = logger;
     this.#handshakeTimeout = limits?.first ?? handshakeTimeout;
-    this.#connections = new Connections((socket) => {
-      closeWithError(socket, new OneCliError("request-timeout", "The request's head did not come in time."));
-    }, limits);
+    this.#connections = new Connections(limits);
     this.#http = createServer({
       maxHeaderSize: maxHeaderBytes,
       keepAliveTimeout: 0, // Connections closes idle ones

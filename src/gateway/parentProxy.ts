@@ -2,7 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { connect, type Socket } from "node:net";
 import { OneCliError } from "../core/errors.ts";
-import { type Authority } from "../core/hostname.ts";
+import { type Authority, withoutBrackets } from "../core/hostname.ts";
 import { sessionMarker } from "../core/terminalEnvironment.ts";
 
 export interface ParentProxy {
@@ -88,7 +88,7 @@ function dialDirectly(
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
     // Either side may finish first; a tunnel must carry the other direction on.
-    const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port, allowHalfOpen: true, noDelay: true });
+    const socket = connect({ host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true });
     const abandon = () => {
       socket.destroy();
       reject(signal.reason as Error);

@@ -51,9 +51,7 @@ export class ProxyServer extends Server {
     this.#services = services;
     this.#logger = logger;
     this.tunnels = new Tunnels(services.activity);
-    this.#heads = new Connections((socket) => {
-      closeWithError(socket, new OneCliError("request-timeout", "The request's head did not come in time."));
-    }, limits);
+    this.#heads = new Connections(limits);
     const { server } = this;
     // Properties of every http.Server that the types leave out; proxy-chain creates the server without options. The
     // Host field of an absolute target counts for nothing (RFC 9112 §3.2.2).

@@ -1,6 +1,7 @@
 // What Node's HTTP parser refuses, in our own words.
 import { OneCliError } from "../core/errors.ts";
 
+/** Of a request's header block, and of an answer's. */
 export const maxHeaderBytes = 64 * 1024;
 
 /** The refusal for a `clientError` of a server; undefined where there is nobody left to tell. */

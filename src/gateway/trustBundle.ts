@@ -124,6 +124,7 @@ async function removeOutdated(folder: string, inUse: readonly string[]): Promise
   }
 }
 
-function nameOf(text: string): string {
+/** A short name for a content: equal contents, equal names. */
+export function nameOf(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

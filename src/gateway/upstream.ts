@@ -6,13 +6,13 @@ import { connect as connectTls, createSecureContext, type SecureContext } from "
 import { LRUCache } from "lru-cache";
 import { type Dispatcher, Pool } from "undici";
 import { isOneCliError, OneCliError } from "../core/errors.ts";
-import { type Authority, formatAuthority } from "../core/hostname.ts";
+import { type Authority, formatAuthority, withoutBrackets } from "../core/hostname.ts";
 import { hideInterimAnswers } from "./interimAnswers.ts";
 import { dial, type ParentProxy } from "./parentProxy.ts";
+import { maxHeaderBytes } from "./requestParsing.ts";
 
 /** Milliseconds for connecting and the TLS handshake together. */
 const connectTimeout = 15_000;
-const maxHeaderBytes = 64 * 1024;
 const maxPools = 256;
 
 /** undici's handler for one request: raw heads, and `false` to pause. */
@@ -117,7 +117,7 @@ export class Upstream {
 
   async #connectTls(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const raw = await dial(authority, this.#options.parentProxy, signal);
-    const name = authority.host.replace(/^\[|\]$/g, "");
+    const name = withoutBrackets(authority.host);
     return new Promise((resolve, reject) => {
       const socket = connectTls({
         socket: raw,

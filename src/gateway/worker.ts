@@ -6,14 +6,15 @@ import { parseMappings } from "../core/mapping.ts";
 import { type Logger } from "../core/ports.ts";
 import { parseSecretReference } from "../core/secretReference.ts";
 import {
+  type ActivityRecord,
+  type AuthorityPems,
   type FromGateway,
   type StartOptions,
   type StartResult,
   type ToGateway,
   toGateway,
 } from "../shared/gatewayProtocol.ts";
-import { type ActivityRecord } from "./activity.ts";
-import { type AuthorityPems, CertificateAuthority, createAuthority } from "./certificateAuthority.ts";
+import { CertificateAuthority, createAuthority } from "./certificateAuthority.ts";
 import { connectAccount, Gateway, type GatewayOptions, useAccount } from "./gateway.ts";
 import { ParentProxyError, parentProxyOfEnvironment, parseParentProxy } from "./parentProxy.ts";
 import { machineRoots, writeTrustFiles } from "./trustBundle.ts";
@@ -141,7 +142,7 @@ class Host {
   }
 
   async #start(options: StartOptions): Promise<StartResult> {
-    const authority = await usableAuthority(options.authority);
+    const { pems, authority } = await usableAuthority(options.authority);
     const roots = machineRoots();
     const extra = options.extraCaCertificates;
     const files = await writeTrustFiles(
@@ -161,7 +162,7 @@ class Host {
       logger: this.#logger,
     });
     this.#gateway.activity.subscribe((record) => this.#report(record));
-    return { endpoint: this.#gateway.endpoint, files, authority };
+    return { endpoint: this.#gateway.endpoint, files, authority: pems };
   }
 
   #running(): Gateway {
@@ -207,16 +208,18 @@ class Host {
 }
 
 /** The authority of the last time, or another where there is none or its time is over. */
-async function usableAuthority(stored: AuthorityPems | undefined): Promise<AuthorityPems> {
+async function usableAuthority(
+  stored: AuthorityPems | undefined,
+): Promise<{ pems: AuthorityPems; authority: CertificateAuthority }> {
   try {
     if (stored !== undefined) {
-      await CertificateAuthority.open(stored);
-      return stored;
+      return { pems: stored, authority: await CertificateAuthority.open(stored) };
     }
   } catch {
     // What cannot be used is replaced: only the terminals of this gateway trust it.
   }
-  return createAuthority();
+  const pems = await createAuthority();
+  return { pems, authority: await CertificateAuthority.open(pems) };
 }
 
 /** How long, in milliseconds, and how often a port is tried that another process may be about to give up. */

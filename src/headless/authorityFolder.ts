@@ -1,11 +1,13 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  type AuthorityPems,
+  AuthorityExpiredError,
   CertificateAuthority,
   createAuthority,
 } from "../gateway/certificateAuthority.ts";
+import { type AuthorityPems } from "../shared/gatewayProtocol.ts";
+import { nameOf } from "../gateway/trustBundle.ts";
 import { type Config, dataDirFault, UsageError } from "./config.ts";
 
 const certificateFile = "certificate.pem";
@@ -17,33 +19,28 @@ const keyFile = "key.pem";
  * is over is followed by one in a folder named after it, so that all who find it expired look in the same place.
  * @throws UsageError where the folder cannot be used.
  */
-export async function openAuthority(config: Pick<Config, "file" | "dataDir">): Promise<AuthorityPems> {
+export async function openAuthority(config: Pick<Config, "file" | "dataDir">): Promise<CertificateAuthority> {
   const { file, dataDir } = config;
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     let folder = join(dataDir, "authority");
     for (;;) {
       const pems = (await read(folder)) ?? (await make(folder));
-      switch (await judge(pems)) {
-        case "usable":
-          return pems;
-        case "expired":
-          folder = join(dataDir, `authority-${nameOf(pems.certificate)}`);
-          break;
-        case "broken":
+      try {
+        return await CertificateAuthority.open(pems);
+      } catch (error) {
+        if (!(error instanceof AuthorityExpiredError)) {
           // Tools may have been told to trust it: it is the user's to remove.
           throw new UsageError(
             `${file}: dataDir: the CA in ${folder} cannot be read; remove that folder to have a new one made`,
           );
+        }
+        folder = join(dataDir, `authority-${nameOf(pems.certificate)}`);
       }
     }
   } catch (error) {
     throw dataDirFault(config, error);
   }
-}
-
-function nameOf(certificate: string): string {
-  return createHash("sha256").update(certificate).digest("hex").slice(0, 16);
 }
 
 /** Undefined where neither file is there; a file that is missing beside the other counts as empty. */
@@ -63,15 +60,6 @@ async function read(folder: string): Promise<AuthorityPems | undefined> {
   return certificate === undefined && privateKey === undefined
     ? undefined
     : { certificate: certificate ?? "", privateKey: privateKey ?? "" };
-}
-
-async function judge(pems: AuthorityPems): Promise<"usable" | "expired" | "broken"> {
-  try {
-    await CertificateAuthority.open(pems);
-    return "usable";
-  } catch (error) {
-    return error instanceof Error && error.message.includes("expired") ? "expired" : "broken";
-  }
 }
 
 async function make(folder: string): Promise<AuthorityPems> {

@@ -3,12 +3,15 @@ import { z } from "zod";
 import { errorCodes } from "../core/errors.ts";
 import { mappingSchema } from "../core/mapping.ts";
 
+/** A CA, PEM: the key is a secret, the certificate is public. */
+export const authorityPems = z.strictObject({ certificate: z.string(), privateKey: z.string() });
+
 const endpoint = z.strictObject({ port: z.int(), username: z.string(), password: z.string() });
 
 export const startOptions = z.strictObject({
   mappings: z.array(mappingSchema),
-  /** The CA, PEM; without it the thread makes one and hands it out in `listening`, for its keeper to store. */
-  authority: z.strictObject({ certificate: z.string(), privateKey: z.string() }).optional(),
+  /** Without it the thread makes one and hands it out with its result, for its keeper to store. */
+  authority: authorityPems.optional(),
   /** Folder for the trust files. */
   dataDir: z.string(),
   /** Absent: the one that the environment of the process names. */
@@ -45,20 +48,31 @@ export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("stop"), id: requestId }),
 ]);
 
+/** What happened, without values, bodies, queries and references. Times in milliseconds. */
 const activityRecord = z.strictObject({
   id: z.int(),
+  /** Unix time at which the request arrived. */
   at: z.number(),
+  /** `request`: seen by the gateway; `tunnel`: bytes of a host that is not mapped. */
   kind: z.enum(["request", "tunnel"]),
+  /** Who asked: the user name of the proxy credential. */
   agent: z.string(),
   method: z.string(),
+  /** `host`, or `host:port` where the port is not 443. */
   host: z.string(),
+  /** Path without its query; empty for a tunnel. */
   path: z.string(),
+  /** HTTP status that the client got; 0 where it left before there was one. */
   status: z.int(),
+  /** The gateway's own code, where it refused or failed. */
   error: z.enum(errorCodes).optional(),
+  /** Hostname of the mapping whose secret was used. */
   mapping: z.string().optional(),
   cacheHit: z.boolean().optional(),
+  /** Time to the answer's head, and to its end. */
   headMs: z.number(),
   totalMs: z.number(),
+  /** Bytes of body sent by the client, and to it. */
   bytesUp: z.number(),
   bytesDown: z.number(),
 });
@@ -66,7 +80,7 @@ const activityRecord = z.strictObject({
 export const startResult = z.strictObject({
   endpoint,
   files: z.strictObject({ ca: z.string(), bundle: z.string(), additions: z.string() }),
-  authority: z.strictObject({ certificate: z.string(), privateKey: z.string() }),
+  authority: authorityPems,
 });
 
 export const connectResult = z.strictObject({ account: z.string(), vaults: z.int() });
@@ -98,6 +112,7 @@ export const fromGateway = z.discriminatedUnion("type", [
 
 export type ToGateway = z.infer<typeof toGateway>;
 export type FromGateway = z.infer<typeof fromGateway>;
+export type AuthorityPems = z.infer<typeof authorityPems>;
 export type ActivityRecord = z.infer<typeof activityRecord>;
 export type StartOptions = z.infer<typeof startOptions>;
 export type StartResult = z.infer<typeof startResult>;

@@ -51,7 +51,8 @@ const defaultTimes: ThreadTimes = {
 };
 
 type WithoutId<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
-type Request = WithoutId<ToGateway>;
+/** A message that is answered; its number is the thread's affair. */
+export type Request = WithoutId<ToGateway>;
 type Notice = Exclude<ToGateway, { readonly id: number }>;
 
 interface Pending {

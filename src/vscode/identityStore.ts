@@ -2,9 +2,7 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Memento, SecretStorage } from "vscode";
 import { z } from "zod";
-
-const authoritySchema = z.strictObject({ certificate: z.string(), privateKey: z.string() });
-export type Authority = z.infer<typeof authoritySchema>;
+import { authorityPems, type AuthorityPems } from "../shared/gatewayProtocol.ts";
 
 const authorityKey = "onecli.authority";
 const workspaceKey = "onecli.workspace";
@@ -20,12 +18,12 @@ export class IdentityStore {
   }
 
   /** The CA that all windows share; undefined before the first gateway has made one. */
-  async authority(): Promise<Authority | undefined> {
-    const stored = authoritySchema.safeParse(parseJson(await this.#secrets.get(authorityKey)));
+  async authority(): Promise<AuthorityPems | undefined> {
+    const stored = authorityPems.safeParse(parseJson(await this.#secrets.get(authorityKey)));
     return stored.success ? stored.data : undefined;
   }
 
-  async storeAuthority(authority: Authority): Promise<void> {
+  async storeAuthority(authority: AuthorityPems): Promise<void> {
     await this.#secrets.store(authorityKey, JSON.stringify(authority));
   }
 

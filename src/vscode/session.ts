@@ -16,7 +16,7 @@ import {
   vaultList,
 } from "../shared/gatewayProtocol.ts";
 import { z } from "zod";
-import { GatewayThread, type ThreadState } from "./gatewayThread.ts";
+import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.ts";
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
 import { readExtraCertificates, type Settings } from "./settings.ts";
@@ -191,8 +191,7 @@ export class Session implements vscode.Disposable {
 
   /** Reads a secret once, without showing it. @throws OneCliError */
   async test(reference: string): Promise<void> {
-    await this.#thread.start();
-    await this.#thread.request({ type: "test", reference }, nothing);
+    await this.#ask({ type: "test", reference }, nothing);
   }
 
   /** Tests the secret of a mapping and keeps the outcome as its state. @throws OneCliError */
@@ -214,19 +213,16 @@ export class Session implements vscode.Disposable {
     this.#forgetErrors();
   }
 
-  async listVaults() {
-    await this.#thread.start();
-    return this.#thread.request({ type: "listVaults" }, vaultList);
+  listVaults() {
+    return this.#ask({ type: "listVaults" }, vaultList);
   }
 
-  async listItems(vaultId: string) {
-    await this.#thread.start();
-    return this.#thread.request({ type: "listItems", vaultId }, itemList);
+  listItems(vaultId: string) {
+    return this.#ask({ type: "listItems", vaultId }, itemList);
   }
 
-  async listFields(vaultId: string, itemId: string) {
-    await this.#thread.start();
-    return this.#thread.request({ type: "listFields", vaultId, itemId }, fieldList);
+  listFields(vaultId: string, itemId: string) {
+    return this.#ask({ type: "listFields", vaultId, itemId }, fieldList);
   }
 
   /** Milliseconds since the cached value of a mapping was read; undefined where none is cached. */
@@ -268,6 +264,12 @@ export class Session implements vscode.Disposable {
 
   dispose(): void {
     this.#changed.dispose();
+  }
+
+  /** Asks the gateway, which is started if it does not run. */
+  async #ask<T>(question: Request, answer: z.ZodType<T>): Promise<T> {
+    await this.#thread.start();
+    return this.#thread.request(question, answer);
   }
 
   #environment({ endpoint, files }: StartResult): TerminalEnvironment {
@@ -377,8 +379,8 @@ export class Session implements vscode.Disposable {
   async #mappingsChanged(): Promise<void> {
     this.#changed.fire();
     if (this.#thread.state.kind !== "stopped" || this.#wantsGateway()) {
+      // A start that is under way has read the mappings from before; what is there after it is sent.
       await this.#thread.start();
-      // A start that was under way has read the mappings from before.
       await this.#thread.request({ type: "setMappings", mappings: this.entries.map(toInput) }, nothing);
     }
     this.#changed.fire();

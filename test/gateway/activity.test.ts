@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ActivityRecord } from "../../src/gateway/activity.ts";
+import { type ActivityRecord } from "../../src/shared/gatewayProtocol.ts";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
 import {
   basicAuthorization,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
-import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
+import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
 import { recordingLogger } from "../support/logger.ts";
@@ -157,7 +157,7 @@ describe("the listener", () => {
   it("says EADDRINUSE when its port is taken, and takes a password of an earlier run", async () => {
     const options = {
       mappings: [],
-      authority: await createAuthority(),
+      authority: await CertificateAuthority.open(await createAuthority()),
       trustedRoots: [],
       logger: recordingLogger(),
     };

@@ -1,34 +1,23 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
-import { RawServer } from "../support/upstreamServer.ts";
+import { type Fixture, rawHost, startRawFixture } from "../support/gatewayFixture.ts";
+import { type RawServer } from "../support/upstreamServer.ts";
 import { assertRefusal, requestHead, type WireReader } from "../support/wire.ts";
 
 describe("connections to the upstream", () => {
   let fixture: Fixture;
   let raw: RawServer;
+  let stop: () => Promise<void>;
   let wire: WireReader;
-  before(async () => {
-    fixture = await startFixture({
-      mappings: [
-        { hostname: "api.openai.com", reference: "op://API Keys/OpenAI/api-key" },
-        { hostname: "raw.example.com", reference: "op://API Keys/OpenAI/api-key" },
-      ],
-    });
-    raw = await RawServer.startTls(fixture.upstreamAuthority, ["raw.example.com"]);
-    fixture.parent.routes.set("raw.example.com:443", raw.port);
-  });
-  after(async () => {
-    await fixture.stop();
-    await raw.close();
-  });
+  before(async () => ({ fixture, raw, stop } = await startRawFixture()));
+  after(() => stop());
   beforeEach(async () => {
     fixture.upstream.reset();
-    wire = await fixture.open("raw.example.com:443");
+    wire = await fixture.open(`${rawHost}:443`);
   });
   afterEach(() => wire.socket.destroy());
 
-  const host = "Host: raw.example.com";
+  const host = `Host: ${rawHost}`;
   const final = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
   const requests: readonly (readonly [string, string])[] = [

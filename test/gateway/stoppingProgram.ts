@@ -1,6 +1,6 @@
 // A gateway with one of everything under way is stopped, and the process must then end by itself; stopping.test.ts
 // runs this and keeps the servers.
-import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
+import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { connectAccount, Gateway } from "../../src/gateway/gateway.ts";
 import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
 import { defaultMappings, mappingsOf } from "../support/gatewayFixture.ts";
@@ -8,7 +8,7 @@ import { recordingLogger } from "../support/logger.ts";
 import { basicAuthorization, connectTo, openConnection, openTls, requestHead } from "../support/wire.ts";
 
 const [parentUrl = "", root = "", token = ""] = process.argv.slice(2);
-const authority = await createAuthority();
+const authority = await CertificateAuthority.open(await createAuthority());
 const gateway = await Gateway.start({
   mappings: mappingsOf(defaultMappings),
   authority,

@@ -2,7 +2,7 @@
 // leads the vendors' names to.
 import { X509Certificate } from "node:crypto";
 import { type Mapping, type MappingInput, parseMappings } from "../../src/core/mapping.ts";
-import { createAuthority } from "../../src/gateway/certificateAuthority.ts";
+import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
 import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
 import { OnePassword } from "../../src/secrets/onePassword.ts";
@@ -11,7 +11,7 @@ import { TestAuthority } from "./certificates.ts";
 import { LeadingProxy } from "./leadingProxy.ts";
 import { recordingLogger } from "./logger.ts";
 import { startOnePasswordService } from "./onePassword/service.ts";
-import { UpstreamServer } from "./upstreamServer.ts";
+import { RawServer, UpstreamServer } from "./upstreamServer.ts";
 import { openTls } from "./wire.ts";
 
 export const secrets = {
@@ -89,7 +89,7 @@ export async function startFixture({
   const logger = recordingLogger();
   const pems = await createAuthority();
   const gateway = await Gateway.start({
-    authority: pems,
+    authority: await CertificateAuthority.open(pems),
     trustedRoots: [upstreamAuthority.certificate],
     parentProxy: parseParentProxy(parent.url),
     logger,
@@ -120,6 +120,28 @@ export async function startFixture({
       await gateway.stop();
       account.dispose();
       await Promise.all([upstream.close(), parent.close(), service.close()]);
+    },
+  };
+}
+
+export const rawHost = "raw.example.com";
+
+/** A fixture with one more mapped host, whose server sends exactly the bytes that a test tells it. */
+export async function startRawFixture() {
+  const fixture = await startFixture({
+    mappings: ["api.openai.com", rawHost].map((hostname) => ({
+      hostname,
+      reference: "op://API Keys/OpenAI/api-key",
+    })),
+  });
+  const raw = await RawServer.startTls(fixture.upstreamAuthority, [rawHost]);
+  fixture.parent.routes.set(`${rawHost}:443`, raw.port);
+  return {
+    fixture,
+    raw,
+    stop: async (): Promise<void> => {
+      await fixture.stop();
+      await raw.close();
     },
   };
 }

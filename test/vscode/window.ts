@@ -1,12 +1,7 @@
 // What one window of VS Code has: a session over the real gateway thread, with the storage that the window sees.
-import { once } from "node:events";
-import { request } from "node:http";
-import { mkdtemp, rm } from "node:fs/promises";
-import { type Socket } from "node:net";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
-import { readFile } from "node:fs/promises";
 import * as vscode from "vscode";
 import { type ErrorCode } from "../../src/core/errors.ts";
 import { IdentityStore } from "../../src/vscode/identityStore.ts";
@@ -15,7 +10,7 @@ import { Session } from "../../src/vscode/session.ts";
 import { type Settings } from "../../src/vscode/settings.ts";
 import { TokenStore } from "../../src/vscode/tokenStore.ts";
 import { gatewayFile } from "../support/gatewayThread.ts";
-import { basicAuthorization, WireReader } from "../support/wire.ts";
+import { openTls, requestHead } from "../support/wire.ts";
 import { type MemorySecrets, MemoryState } from "../unit/vscode/memory.ts";
 
 const log = vscode.window.createOutputChannel("OneCLI tests", { log: true });
@@ -85,21 +80,11 @@ export class TestWindow {
     const environment = await this.session.ensureEnvironment();
     const proxy = new URL(environment?.set["HTTPS_PROXY"] ?? "");
     const endpoint = { port: Number(proxy.port), username: proxy.username, password: proxy.password };
-    const [, authorization = ""] = basicAuthorization(endpoint).trim().split(": ");
-    const connecting = request({
-      port: endpoint.port,
-      host: "127.0.0.1",
-      method: "CONNECT",
-      path: `${host}:443`,
-      headers: { "proxy-authorization": authorization },
-    }).end();
-    const [, raw] = (await once(connecting, "connect")) as [unknown, Socket];
     const ca = await readFile(environment?.set["SSL_CERT_FILE"] ?? "", "utf8");
-    const socket = connectTls({ socket: raw, ca, servername: host });
-    const wire = new WireReader(socket);
-    socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    const wire = await openTls(endpoint, `${host}:443`, { ca });
+    wire.send(requestHead("GET /", `Host: ${host}`, "Connection: close"));
     const { status, body } = await wire.answer();
-    socket.destroy();
+    wire.socket.destroy();
     return { status, body };
   }
 
