@@ -107,19 +107,16 @@ export class Workbench {
     return new TreeView(this.page, view);
   }
 
-  /** Brings a view in sight, opening the side bar's container it is in (by the container's title). */
+  /**
+   * Brings a view in sight, by its name and that of the container it is in. By its command: a click on the
+   * container's tab hides a side bar that the workbench is just about to restore.
+   */
   async openView(container: string, view: string): Promise<TreeView> {
-    const tab = this.page.locator(".activitybar li.action-item", {
-      has: this.page.locator(`a.action-label[aria-label^="${container}"]`),
-    });
-    if ((await tab.getAttribute("aria-expanded")) !== "true") {
-      await tab.click();
-    }
     const tree = this.tree(view);
-    await tree.pane.waitFor();
     const closed = tree.pane.locator('.pane-header[aria-expanded="false"]:visible');
-    if (await closed.isVisible()) {
-      await closed.click();
+    if (!(await tree.pane.isVisible()) || (await closed.isVisible())) {
+      await this.runCommand(`${container}: Focus on ${view} View`);
+      await tree.pane.waitFor();
     }
     return tree;
   }
