@@ -5,7 +5,7 @@
 export type RawHeaders = readonly string[];
 
 /** Fields of one connection (RFC 9110 §7.6.1), which stop at every hop; all of `Proxy-*` stops here as well. */
-const hopByHop = new Set(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]);
+const hopByHop = new Set(["connection", "http2-settings", "keep-alive", "transfer-encoding", "upgrade"]);
 
 /** Never dropped for being named in `Connection`: the message would lose its target or its length. */
 const framing = new Set(["host", "content-length"]);
@@ -22,13 +22,22 @@ export function fieldValues(headers: RawHeaders, name: string): string[] {
   return values;
 }
 
-/** The fields that travel on: without hop-by-hop fields, those named in `Connection`, and `Proxy-*`. */
+/**
+ * The fields that travel on: without hop-by-hop fields, those named in `Connection`, and `Proxy-*`. Of `TE` only
+ * `trailers` does, because trailers are carried over.
+ */
 export function endToEndHeaders(headers: RawHeaders): string[] {
   const named = connectionOptions(headers);
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const field = headers[index] ?? "";
     const lower = field.toLowerCase();
+    if (lower === "te") {
+      if (/(^|[\s,])trailers($|[\s,;])/i.test(headers[index + 1] ?? "")) {
+        kept.push(field, "trailers");
+      }
+      continue;
+    }
     if (hopByHop.has(lower) || lower.startsWith("proxy-") || named?.has(lower) === true) {
       continue;
     }
@@ -47,6 +56,15 @@ export function withoutFields(headers: RawHeaders, names: ReadonlySet<string>): 
     }
   }
   return kept;
+}
+
+/** The list in twos. */
+export function pairs(headers: RawHeaders): [name: string, value: string][] {
+  const result: [string, string][] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    result.push([headers[index] ?? "", headers[index + 1] ?? ""]);
+  }
+  return result;
 }
 
 function connectionOptions(headers: RawHeaders): Set<string> | undefined {

@@ -2,6 +2,7 @@
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import { type Socket } from "node:net";
 import { errorAnswer, type OneCliError } from "../core/errors.ts";
+import { type RawHeaders } from "../core/headers.ts";
 
 /** Answers with the error as JSON; what the client still uploads is read and dropped by the server. */
 export function sendError(response: ServerResponse, error: OneCliError): void {
@@ -12,15 +13,23 @@ export function sendError(response: ServerResponse, error: OneCliError): void {
 }
 
 /** The error as a whole HTTP/1.1 message that ends its connection. */
-function errorMessage(error: OneCliError, extraHeaders: readonly string[] = []): string {
+function errorMessage(error: OneCliError, extraHeaders: readonly string[] = []): Buffer {
   const { status, headers, body } = errorAnswer(error);
   const fields = [...headers, ...extraHeaders];
   fields.push("content-length", String(Buffer.byteLength(body)), "connection", "close");
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  return Buffer.concat([
+    headBytes(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, fields),
+    Buffer.from(body),
+  ]);
+}
+
+/** The head of a message; its fields come from a parser, or from us. */
+export function headBytes(startLine: string, fields: RawHeaders): Buffer {
+  let head = `${startLine}\r\n`;
   for (let index = 0; index < fields.length; index += 2) {
     head += `${fields[index] ?? ""}: ${fields[index + 1] ?? ""}\r\n`;
   }
-  return `${head}\r\n${body}`;
+  return Buffer.from(`${head}\r\n`, "latin1");
 }
 
 /** How long a client may take to read the answer on a connection that is over. */

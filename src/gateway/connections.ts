@@ -13,6 +13,10 @@ export interface HeadLimits {
 
 const defaultLimits: HeadLimits = { first: 30_000, next: 60_000 };
 
+export function headLimits(limits: Partial<HeadLimits> = {}): HeadLimits {
+  return { ...defaultLimits, ...limits };
+}
+
 type State =
   | { readonly kind: "waiting"; readonly until: number; readonly first: boolean }
   | { readonly kind: "busy"; count: number; request: IncomingMessage; last: boolean };
@@ -29,8 +33,8 @@ export class Connections {
   #draining = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(limits: Partial<HeadLimits> = {}) {
-    this.#limits = { ...defaultLimits, ...limits };
+  constructor(limits?: Partial<HeadLimits>) {
+    this.#limits = headLimits(limits);
   }
 
   add(socket: Socket): void {

@@ -1,7 +1,8 @@
 // One request: head in, secret set, upstream's answer out. Nothing is kept whole, neither body.
-import { type IncomingMessage, type ServerResponse } from "node:http";
+import { constants } from "node:http2";
+import { type Duplex } from "node:stream";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
-import { endToEndHeaders, fieldValues, withoutFields } from "../core/headers.ts";
+import { endToEndHeaders, fieldValues, type RawHeaders, withoutFields } from "../core/headers.ts";
 import { type Authority, formatAuthority, HostnameError, parseAuthority } from "../core/hostname.ts";
 import { inject } from "../core/injection.ts";
 import { defaultRule } from "../core/services.ts";
@@ -10,9 +11,13 @@ import { type Logger } from "../core/ports.ts";
 import { type SecretReference } from "../core/secretReference.ts";
 import { type SecretValue } from "../core/secretValue.ts";
 import { type Activity } from "./activity.ts";
-import { lingerThenDestroy, sendError } from "./answers.ts";
-import { UploadBody } from "./uploadBody.ts";
-import { hostField, type ResponseHandler, type Upstream, upstreamError } from "./upstream.ts";
+import { type Downstream, isBodiless } from "./downstream.ts";
+import { type UploadBody } from "./uploadBody.ts";
+import { hostField, type Upstream, upstreamError } from "./upstream.ts";
+import { type AnswerHandler, UpstreamReset } from "./upstreamRequest.ts";
+import { type WebSockets } from "./webSockets.ts";
+
+const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** What the exchanges of a gateway share. */
 export interface ExchangeServices {
@@ -21,6 +26,7 @@ export interface ExchangeServices {
     reference: SecretReference,
   ) => Promise<{ readonly value: SecretValue; readonly cached: boolean }>;
   readonly upstream: Upstream;
+  readonly webSockets: WebSockets;
   readonly activity: Activity;
   readonly isStopping: () => boolean;
   readonly logger: Logger;
@@ -32,65 +38,56 @@ export interface ExchangeOrigin {
   readonly agent: string;
 }
 
-/** Fields that are written anew for the next hop, or that undici refuses; `Expect` was answered by the server. */
-const rewritten = new Set(["expect"]);
-const rewrittenWithHost = new Set(["expect", "host"]);
+/** Fields that are written anew for the next hop; `Expect` was answered where the request came in. */
+const rewritten = new Set(["expect", "host", "sec-websocket-key"]);
+/** Without a body there are no fields behind it. */
+const rewrittenWithoutBody = new Set([...rewritten, "trailer"]);
 
-/** Answers to these end with their head, whatever its Content-Length says (RFC 9112 §6.3). */
-const isBodiless = (status: number) => status === 204 || status === 304;
-
-export class Exchange implements ResponseHandler {
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+export class Exchange implements AnswerHandler {
+  readonly #client: Downstream;
   readonly #origin: ExchangeOrigin;
   readonly #services: ExchangeServices;
   readonly #startedAt = performance.now();
   #path = "";
   #headMs = 0;
   #bytesDown = 0;
-  #upload: UploadBody | undefined;
+  #bytesUp: number | undefined;
+  #upload: UploadBody | null = null;
   #mapping: string | undefined;
   #cacheHit: boolean | undefined;
   #error: OneCliError | undefined;
-  #abort: ((error?: Error) => void) | undefined;
+  #abort: ((code: number) => void) | undefined;
   /** The upstream has nothing more to say to this exchange. */
   #done = false;
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    origin: ExchangeOrigin,
-    services: ExchangeServices,
-  ) {
-    this.#request = request;
-    this.#response = response;
+  constructor(client: Downstream, origin: ExchangeOrigin, services: ExchangeServices) {
+    this.#client = client;
     this.#origin = origin;
     this.#services = services;
-    response.sendDate = false;
-    response.once("close", () => this.#closed());
+    client.onClose((whole, code) => this.#closed(whole, code));
   }
 
   /** A request inside the TLS of a mapped host. */
   async forwardMapped(): Promise<void> {
     try {
+      const client = this.#client;
       const { authority } = this.#origin;
       this.#refuseWhileStopping();
       const mapping = this.#services.mappingFor(authority);
       if (mapping === undefined) {
         // Its mapping was removed after the connection was opened; over a fresh connection it is a tunnel.
-        this.#response.shouldKeepAlive = false;
+        client.closeConnection();
         throw new OneCliError("misdirected", `${formatAuthority(authority)} is no longer mapped.`);
       }
-      const path = mappedPath(this.#request, authority);
+      refuseMethod(client);
+      const path = mappedPath(client.target, authority);
       this.#path = path;
-      refuseMethod(this.#request);
-      checkHost(this.#request, authority);
-      refuseTransferCodings(this.#request);
-      refuseWebSocket(this.#request);
+      checkHost(client.hosts, authority);
+      refuseTransferCodings(client.headers);
       this.#mapping = mapping.hostname;
       const { value, cached } = await this.#services.resolve(mapping.reference);
       this.#cacheHit = cached;
-      const headers = withoutFields(endToEndHeaders(this.#request.rawHeaders), rewritten);
+      const headers = headersUp(client);
       this.#dispatch("https", path, inject(headers, mapping.rule ?? defaultRule(authority.host), value));
     } catch (error) {
       this.fail(toOneCliError(error));
@@ -106,10 +103,8 @@ export class Exchange implements ResponseHandler {
         const { host } = this.#origin.authority;
         throw new OneCliError("insecure-request", `${host} is mapped, and the request is plain http.`);
       }
-      refuseTransferCodings(this.#request);
-      const headers = withoutFields(endToEndHeaders(this.#request.rawHeaders), rewrittenWithHost);
-      headers.push("Host", hostField(this.#origin.authority, "http"));
-      this.#dispatch("http", path, headers);
+      refuseTransferCodings(this.#client.headers);
+      this.#dispatch("http", path, headersUp(this.#client));
     } catch (error) {
       this.fail(toOneCliError(error));
     }
@@ -128,94 +123,118 @@ export class Exchange implements ResponseHandler {
         describeFault(error.cause),
       );
     }
-    this.#abort?.();
-    if (this.#response.headersSent) {
-      this.#response.destroy();
-    } else if (!this.#response.destroyed) {
+    this.#abort?.(NGHTTP2_CANCEL);
+    const client = this.#client;
+    if (client.status !== 0) {
+      client.reset(NGHTTP2_INTERNAL_ERROR);
+    } else if (!client.closed) {
       this.#headMs = this.#elapsed();
-      this.#response.sendDate = true;
-      sendError(this.#response, error);
+      client.sendError(error);
     }
   }
 
-  /** Ends the exchange, and with it the connection, because of what the client sent after the request's head. */
-  refuse(error: OneCliError): void {
-    const { socket } = this.#request;
-    this.#response.shouldKeepAlive = false;
+  /** {@link fail}s, and lets the answer be the connection's last. */
+  failLast(error: OneCliError): void {
+    this.#client.closeConnection();
     this.fail(error);
-    lingerThenDestroy(socket);
   }
 
   #refuseWhileStopping(): void {
     if (this.#services.isStopping()) {
-      this.#response.shouldKeepAlive = false;
+      this.#client.closeConnection();
       throw new OneCliError("gateway-stopping", "The gateway is stopping.");
     }
   }
 
   #dispatch(scheme: "https" | "http", path: string, headers: string[]): void {
-    const { method = "GET" } = this.#request;
+    const client = this.#client;
     // The client may have left, or sent nonsense, while the secret was looked up.
-    if (this.#done || this.#response.destroyed) {
+    if (this.#done || client.closed) {
       return;
     }
-    if (hasBody(this.#request)) {
-      this.#upload = new UploadBody(this.#request);
-    }
     const { authority } = this.#origin;
-    const body = this.#upload ?? null;
-    this.#services.upstream.dispatch({ scheme, authority, method, path, headers, body }, this);
+    const { webSocketKey } = client;
+    const body = client.hasBody ? client.openBody() : null;
+    this.#upload = body;
+    this.#services.upstream.dispatch(
+      {
+        scheme,
+        authority,
+        method: webSocketKey === undefined ? client.method : "GET",
+        path,
+        // A host that was checked goes up as it was written.
+        host: (scheme === "https" ? client.hosts[0] : undefined) ?? hostField(authority, scheme),
+        headers,
+        body,
+        webSocketKey,
+      },
+      this,
+    );
   }
 
-  // What undici calls, in this order.
+  // What the upstream calls, in this order.
 
-  onConnect(abort: (error?: Error) => void): void {
+  onStart(abort: (code: number) => void): void {
     this.#abort = abort;
-    if (this.#done || this.#response.destroyed) {
-      abort();
+    if (this.#done || this.#client.closed) {
+      abort(NGHTTP2_CANCEL);
     }
   }
 
-  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
-    if (status < 200) {
-      return true;
-    }
-    const headers = endToEndHeaders(rawHeaders.map((part) => part.toString("latin1")));
+  onHead(status: number, reason: string, headers: RawHeaders, resume: () => void): boolean {
+    const client = this.#client;
     this.#headMs = this.#elapsed();
-    const response = this.#response;
-    response.writeHead(status, isReasonPhrase(reason) ? reason : "", headers);
-    if (isBodiless(status)) {
+    client.sendHead(status, reason, endToEndHeaders(headers));
+    if (isBodiless(client.method, status)) {
       this.#done = true;
-      response.end();
+      client.end([]);
       return true;
     }
-    response.on("drain", resume);
-    // Sends the head without waiting for a body. flushHeaders would send it as UTF-8 and so double Latin-1 bytes.
-    response.write("", "latin1");
-    return !response.writableNeedDrain;
+    client.onDrain(resume);
+    return true;
   }
 
   onData(chunk: Buffer): boolean {
     this.#bytesDown += chunk.length;
-    return this.#response.write(chunk);
+    return this.#client.write(chunk);
   }
 
-  onComplete(): void {
+  onEnd(trailers: RawHeaders): void {
     if (!this.#done) {
       this.#done = true;
-      this.#response.end();
+      this.#client.end(trailers);
     }
+  }
+
+  onSwitch(headers: RawHeaders, bytes: Duplex): void {
+    this.#done = true;
+    this.#headMs = this.#elapsed();
+    const client = this.#client.switchToBytes(endToEndHeaders(headers));
+    const mapped = this.#mapping === undefined ? undefined : this.#origin.authority;
+    this.#services.webSockets.join(client, bytes, mapped, (bytesUp, bytesDown) => {
+      this.#bytesUp = bytesUp;
+      this.#bytesDown = bytesDown;
+      this.#record();
+    });
   }
 
   onError(error: Error): void {
     this.#abort = undefined;
+    const client = this.#client;
+    if (error instanceof UpstreamReset && client.carriesResets && !this.#done) {
+      // The client speaks the upstream's language: it is told what the upstream said.
+      this.#done = true;
+      this.#error = upstreamError(this.#origin.authority, error);
+      client.reset(error.resetCode);
+      return;
+    }
     this.fail(upstreamError(this.#origin.authority, error));
   }
 
-  #closed(): void {
-    if (!this.#response.writableFinished && !this.#done) {
+  #closed(whole: boolean, code: number): void {
+    if (!whole && !this.#done) {
       this.#done = true;
-      this.#abort?.(new Error("the client left"));
+      this.#abort?.(code === NGHTTP2_NO_ERROR ? NGHTTP2_CANCEL : code);
     }
     this.#record();
   }
@@ -228,16 +247,16 @@ export class Exchange implements ResponseHandler {
       at: Date.now() - Math.round(totalMs),
       kind: "request",
       agent,
-      method: this.#request.method ?? "",
+      method: this.#client.method,
       host: formatAuthority(authority),
       path: queryStart === -1 ? this.#path : this.#path.slice(0, queryStart),
-      status: this.#response.headersSent ? this.#response.statusCode : 0,
+      status: this.#client.status,
       ...(this.#error !== undefined && { error: this.#error.code }),
       ...(this.#mapping !== undefined && { mapping: this.#mapping }),
       ...(this.#cacheHit !== undefined && { cacheHit: this.#cacheHit }),
       headMs: this.#headMs,
       totalMs,
-      bytesUp: this.#upload?.bytes ?? 0,
+      bytesUp: this.#bytesUp ?? this.#upload?.bytes ?? 0,
       bytesDown: this.#bytesDown,
     });
   }
@@ -247,9 +266,12 @@ export class Exchange implements ResponseHandler {
   }
 }
 
+function headersUp({ headers, hasBody }: Downstream): string[] {
+  return withoutFields(endToEndHeaders(headers), hasBody ? rewritten : rewrittenWithoutBody);
+}
+
 /** Path and query of a request for the connection's own target, byte for byte. */
-function mappedPath(request: IncomingMessage, authority: Authority): string {
-  const target = request.url ?? "";
+function mappedPath(target: string, authority: Authority): string {
   if (target.startsWith("/")) {
     return target;
   }
@@ -265,15 +287,17 @@ function mappedPath(request: IncomingMessage, authority: Authority): string {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-function refuseMethod({ method }: IncomingMessage): void {
+function refuseMethod({ method, webSocketKey }: Downstream): void {
   if (method === "TRACE") {
     throw new OneCliError("method-not-allowed", "TRACE would send the secret back to the client.");
+  }
+  if (method === "CONNECT" && webSocketKey === undefined) {
+    throw new OneCliError("method-not-allowed", "CONNECT is not taken inside a tunnel.");
   }
 }
 
 /** Exactly one Host, naming the host and port that the connection was opened for (RFC 9112 §3.2). */
-function checkHost(request: IncomingMessage, authority: Authority): void {
-  const [host, ...more] = fieldValues(request.rawHeaders, "host");
+function checkHost([host, ...more]: readonly string[], authority: Authority): void {
   if (host === undefined || more.length > 0) {
     const count = host === undefined ? "no Host field" : "more than one Host field";
     throw new OneCliError("bad-request", `The request has ${count}.`);
@@ -303,29 +327,11 @@ function refuseOtherAuthority(text: string, authority: Authority): void {
 }
 
 /** Chunked is undone and made anew hop by hop; any other coding would be lost with its field (RFC 9112 §6.1). */
-function refuseTransferCodings({ headers }: IncomingMessage): void {
-  const coding = headers["transfer-encoding"];
-  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+function refuseTransferCodings(headers: RawHeaders): void {
+  const codings = fieldValues(headers, "transfer-encoding");
+  if (codings.length > 0 && codings.join(", ").toLowerCase() !== "chunked") {
     throw new OneCliError("not-implemented", "The request's body has a transfer coding other than chunked.");
   }
-}
-
-function refuseWebSocket(request: IncomingMessage): void {
-  const upgrades = fieldValues(request.rawHeaders, "upgrade");
-  if (upgrades.some((value) => value.toLowerCase().includes("websocket"))) {
-    throw new OneCliError("upgrade-unsupported", "WebSockets to mapped hosts are not passed on.");
-  }
-}
-
-function hasBody(request: IncomingMessage): boolean {
-  return (
-    request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0
-  );
-}
-
-/** Reason phrases travel as Latin-1; one that did not survive its decoding is left out. */
-function isReasonPhrase(text: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
 }
 
 /** Where a fault of ours happened: its kind and stack frames, not its message, which may quote anything. */

@@ -20,6 +20,7 @@ import { Interceptor } from "./interceptor.ts";
 import { type ParentProxy } from "./parentProxy.ts";
 import { ProxyServer } from "./proxyServer.ts";
 import { Upstream } from "./upstream.ts";
+import { WebSockets } from "./webSockets.ts";
 
 /** Milliseconds that requests in flight get when the gateway stops. */
 const drainTime = 5_000;
@@ -52,6 +53,7 @@ export class Gateway {
   readonly #proxy: ProxyServer;
   readonly #resolver: Resolver;
   readonly #upstream: Upstream;
+  readonly #webSockets: WebSockets;
   readonly #state: GatewayState;
   #account: Account | undefined;
   #stopped: Promise<void> | undefined;
@@ -63,6 +65,7 @@ export class Gateway {
     proxy: ProxyServer;
     resolver: Resolver;
     upstream: Upstream;
+    webSockets: WebSockets;
     state: GatewayState;
   }) {
     this.activity = parts.activity;
@@ -71,6 +74,7 @@ export class Gateway {
     this.#proxy = parts.proxy;
     this.#resolver = parts.resolver;
     this.#upstream = parts.upstream;
+    this.#webSockets = parts.webSockets;
     this.#state = parts.state;
   }
 
@@ -92,17 +96,19 @@ export class Gateway {
       mappingFor: (authority) => state.mappingFor(authority),
       resolve: (reference) => resolver.resolve(reference),
       upstream,
+      webSockets: new WebSockets(),
       activity,
       isStopping: () => state.stopping,
       logger,
     };
+    const { webSockets } = services;
     const shared = { services, logger, ...(limits !== undefined && { limits }) };
     const interceptor = new Interceptor({ authority: options.authority, ...shared });
     const password = options.password ?? randomBytes(32).toString("base64url");
     const proxy = new ProxyServer({ port: options.port ?? 0, username, password, interceptor, ...shared });
     await proxy.listen();
     const endpoint = { port: proxy.port, username, password };
-    return new Gateway({ activity, endpoint, interceptor, proxy, resolver, upstream, state });
+    return new Gateway({ activity, endpoint, interceptor, proxy, resolver, upstream, webSockets, state });
   }
 
   /** From now on references are resolved here; values of an earlier source are forgotten. */
@@ -160,6 +166,7 @@ export class Gateway {
     const isMapped = (authority: Authority) => this.#state.mappingFor(authority) !== undefined;
     this.#proxy.tunnels.closeMapped(isMapped);
     this.#interceptor.closeUnmapped(isMapped);
+    this.#webSockets.closeUnmapped(isMapped);
   }
 
   /** Refuses what is new, gives requests in flight five seconds, then closes everything. */
@@ -174,6 +181,7 @@ export class Gateway {
     // A tunnel shows nothing of its requests; it lives as long as the last request that can be seen.
     await Promise.race([idle, delay(drainTime, undefined, { signal: limit.signal }).catch(() => undefined)]);
     limit.abort();
+    this.#webSockets.destroyAll();
     this.#interceptor.destroyAll();
     await this.#proxy.closeAll();
     this.disconnect();

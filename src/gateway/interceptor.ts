@@ -1,28 +1,17 @@
-// Ends the TLS of mapped hosts and reads the requests inside.
-import {
-  createServer,
-  type IncomingMessage,
-  type Server as HttpServer,
-  type ServerResponse,
-} from "node:http";
+// Ends the TLS of mapped hosts; what is inside goes to the server of the version of HTTP that was agreed on.
 import { type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
 import { LRUCache } from "lru-cache";
-import { OneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
 import { type Logger } from "../core/ports.ts";
-import { closeWithError, lingerThenDestroy } from "./answers.ts";
 import { type CertificateAuthority, leafUse } from "./certificateAuthority.ts";
-import { Connections, type HeadLimits } from "./connections.ts";
-import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
-import { clientErrorOf, maxHeaderBytes } from "./requestParsing.ts";
+import { type HeadLimits } from "./connections.ts";
+import { type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
+import { Http1Server } from "./http1Server.ts";
+import { Http2Server } from "./http2Server.ts";
 
 const maxServers = 500;
 const handshakeTimeout = 30_000;
-
-interface InterceptedConnection extends ExchangeOrigin {
-  exchange?: Exchange;
-}
 
 export interface InterceptorOptions {
   readonly authority: CertificateAuthority;
@@ -33,11 +22,10 @@ export interface InterceptorOptions {
 
 export class Interceptor {
   readonly #authority: CertificateAuthority;
-  readonly #services: ExchangeServices;
   readonly #logger: Logger;
   readonly #handshakeTimeout: number;
-  readonly #connections: Connections;
-  readonly #http: HttpServer;
+  readonly #http1: Http1Server;
+  readonly #http2: Http2Server;
   /** One TLS server per target: the leaf follows the CONNECT, whatever name the client asks for (SNI). */
   readonly #servers = new LRUCache<string, Promise<TlsServer>>({
     max: maxServers,
@@ -46,36 +34,14 @@ export class Interceptor {
     perf: Date,
   });
   /** Connections in their handshake, by the client's port: on one listener it names a connection. */
-  readonly #handshakes = new Map<
-    number,
-    { readonly raw: Socket; readonly connection: InterceptedConnection }
-  >();
-  readonly #open = new Map<Socket, InterceptedConnection>();
+  readonly #handshakes = new Map<number, { readonly raw: Socket; readonly origin: ExchangeOrigin }>();
 
   constructor({ authority, services, logger, limits }: InterceptorOptions) {
     this.#authority = authority;
-    this.#services = services;
     this.#logger = logger;
     this.#handshakeTimeout = limits?.first ?? handshakeTimeout;
-    this.#connections = new Connections(limits);
-    this.#http = createServer({
-      maxHeaderSize: maxHeaderBytes,
-      keepAliveTimeout: 0, // Connections closes idle ones
-      requestTimeout: 0,
-      requireHostHeader: false, // checked, and answered, by Exchange
-    });
-    this.#http.maxHeadersCount = 0; // bounded by size; fields beyond a count would be dropped silently
-    const onRequest = (request: IncomingMessage, response: ServerResponse) =>
-      this.#onRequest(request, response);
-    this.#http.on("request", onRequest);
-    // An expectation that Node does not know is no reason to refuse the request.
-    this.#http.on("checkExpectation", onRequest);
-    this.#http.on("connect", (_request, socket: Socket) => {
-      closeWithError(socket, new OneCliError("method-not-allowed", "CONNECT is not taken inside a tunnel."));
-    });
-    this.#http.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-      this.#onClientError(error, socket);
-    });
+    this.#http1 = new Http1Server(services, limits);
+    this.#http2 = new Http2Server(services, limits);
   }
 
   /** Takes over a client's socket whose CONNECT to a mapped host was answered. */
@@ -85,7 +51,7 @@ export class Interceptor {
       raw.destroy();
       return;
     }
-    this.#handshakes.set(port, { raw, connection: { ...origin } });
+    this.#handshakes.set(port, { raw, origin });
     raw.once("close", () => this.#handshakes.delete(port));
     try {
       const server = await this.#serverFor(origin.authority);
@@ -100,23 +66,21 @@ export class Interceptor {
 
   /** Closes the connections to targets for which `isMapped` is false: idle ones at once, busy ones after their answer. */
   closeUnmapped(isMapped: (authority: Authority) => boolean): void {
-    for (const [socket, { authority }] of this.#open) {
-      if (!isMapped(authority)) {
-        this.#connections.closeWhenIdle(socket);
-      }
-    }
+    this.#http1.closeUnmapped(isMapped);
+    this.#http2.closeUnmapped(isMapped);
   }
 
   /** Closes what is idle, the rest after its answer; fulfilled when no request is under way. */
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
     for (const { raw } of this.#handshakes.values()) {
       raw.destroy();
     }
-    return this.#connections.drain();
+    await Promise.all([this.#http1.drain(), this.#http2.drain()]);
   }
 
   destroyAll(): void {
-    this.#connections.destroyAll();
+    this.#http1.destroyAll();
+    this.#http2.destroyAll();
   }
 
   #serverFor({ host, isAddress }: Authority): Promise<TlsServer> {
@@ -134,7 +98,7 @@ export class Interceptor {
     const server = createTlsServer({
       key,
       cert: certificate,
-      ALPNProtocols: ["http/1.1"],
+      ALPNProtocols: ["h2", "http/1.1"],
       minVersion: "TLSv1.2",
       handshakeTimeout: this.#handshakeTimeout,
     });
@@ -155,40 +119,7 @@ export class Interceptor {
       return;
     }
     this.#handshakes.delete(port);
-    this.#open.set(socket, handshake.connection);
-    socket.once("close", () => this.#open.delete(socket));
-    this.#connections.add(socket);
-    this.#http.emit("connection", socket);
-  }
-
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    const connection = this.#open.get(socket);
-    if (connection === undefined) {
-      socket.destroy();
-      return;
-    }
-    if (!socket.writable) {
-      // Pipelined behind an answer that ended the connection, and that may still be on its way.
-      lingerThenDestroy(socket);
-      return;
-    }
-    this.#connections.requestStarted(socket, request);
-    response.once("close", () => this.#connections.requestEnded(socket));
-    const exchange = new Exchange(request, response, connection, this.#services);
-    connection.exchange = exchange;
-    void exchange.forwardMapped();
-  }
-
-  #onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const refusal = clientErrorOf(error);
-    const connection = this.#open.get(socket);
-    if (refusal === undefined || connection === undefined) {
-      socket.destroy();
-    } else if (this.#connections.isBusy(socket) && connection.exchange !== undefined) {
-      connection.exchange.refuse(refusal);
-    } else {
-      closeWithError(socket, refusal);
-    }
+    const server = socket.alpnProtocol === "h2" ? this.#http2 : this.#http1;
+    server.accept(socket, handshake.origin);
   }
 }

@@ -15,9 +15,11 @@ import { closeWithError, lingerThenDestroy, sendError } from "./answers.ts";
 import { Connections, type HeadLimits } from "./connections.ts";
 import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
 import { handOffTo } from "./handoff.ts";
+import { Http1Downstream, type TakeSocket } from "./http1Downstream.ts";
 import { type Interceptor } from "./interceptor.ts";
 import { clientErrorOf, maxHeaderBytes } from "./requestParsing.ts";
 import { Tunnels } from "./tunnels.ts";
+import { onUpgrade } from "./upgrades.ts";
 
 const realm = "OneCLI";
 const challenge = ["proxy-authenticate", `Basic realm="${realm}"`];
@@ -62,6 +64,9 @@ export class ProxyServer extends Server {
     server.keepAliveTimeout = 0;
     server.on("connection", (socket: Socket) => this.#heads.add(socket));
     server.on("checkExpectation", (request, response) => void this.onRequest(request, response));
+    onUpgrade(server, this.#heads, (request, response, takeSocket) => {
+      this.#answer(request, response, takeSocket);
+    });
   }
 
   override async listen(): Promise<void> {
@@ -87,22 +92,23 @@ export class ProxyServer extends Server {
   }
 
   override onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#answer(request, response);
+    const { socket } = request;
+    if (socket.writable) {
+      this.#heads.requestStarted(socket, request);
+      response.once("close", () => this.#heads.requestEnded(socket));
+      this.#answer(request, response);
+    } else {
+      lingerThenDestroy(socket);
+    }
     return Promise.resolve();
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request;
-    if (!socket.writable) {
-      lingerThenDestroy(socket);
-      return;
-    }
-    this.#heads.requestStarted(socket, request);
-    response.once("close", () => this.#heads.requestEnded(socket));
+  #answer(request: IncomingMessage, response: ServerResponse, takeSocket?: TakeSocket): void {
     try {
       this.#authenticate(request);
       const { authority, path } = plainTarget(request.url ?? "");
-      const exchange = new Exchange(request, response, { authority, agent: this.#username }, this.#services);
+      const client = new Http1Downstream(request, response, takeSocket);
+      const exchange = new Exchange(client, { authority, agent: this.#username }, this.#services);
       exchange.forwardPlain(path, this.#isMapped(authority));
     } catch (error) {
       const refusal = toOneCliError(error);

@@ -1,32 +1,19 @@
-// The way up: pools of verified connections, one per origin. undici's low-level dispatch neither follows redirects nor
-// retries, and hands heads and chunks on as they come.
+// The way up: for each origin, the version of HTTP that it speaks, and the connections to it.
 import { type Socket } from "node:net";
-import { type Readable } from "node:stream";
-import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
+import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { LRUCache } from "lru-cache";
-import { type Dispatcher, Pool } from "undici";
 import { isOneCliError, OneCliError } from "../core/errors.ts";
-import { type Authority, formatAuthority, withoutBrackets } from "../core/hostname.ts";
-import { hideInterimAnswers } from "./interimAnswers.ts";
+import { type Authority, formatAuthority } from "../core/hostname.ts";
+import { dispatchAlone, needsOwnConnection } from "./dedicatedUpstream.ts";
+import { Http1Upstream } from "./http1Upstream.ts";
+import { type Connect, SecureOrigin } from "./secureOrigin.ts";
 import { dial, type ParentProxy } from "./parentProxy.ts";
-import { maxHeaderBytes } from "./requestParsing.ts";
+import { type AnswerHandler, type UpstreamRequest } from "./upstreamRequest.ts";
+import { type Protocol, secure } from "./upstreamTls.ts";
 
 /** Milliseconds for connecting and the TLS handshake together. */
 const connectTimeout = 15_000;
-const maxPools = 256;
-
-/** undici's handler for one request: raw heads, and `false` to pause. */
-export type ResponseHandler = Dispatcher.DispatchHandler;
-
-export interface UpstreamRequest {
-  readonly scheme: "https" | "http";
-  readonly authority: Authority;
-  readonly method: string;
-  /** Path and query, as the client wrote them. */
-  readonly path: string;
-  readonly headers: string[];
-  readonly body: Readable | null;
-}
+const maxOrigins = 256;
 
 interface UpstreamOptions {
   readonly parentProxy: ParentProxy | undefined;
@@ -38,9 +25,13 @@ interface UpstreamOptions {
 
 export class Upstream {
   readonly #options: UpstreamOptions;
-  readonly #pools = new LRUCache<string, Pool>({
-    max: maxPools,
-    dispose: (pool) => void pool.close().catch(() => undefined),
+  readonly #secureOrigins = new LRUCache<string, SecureOrigin>({
+    max: maxOrigins,
+    dispose: (origin) => origin.close(),
+  });
+  readonly #plainOrigins = new LRUCache<string, Http1Upstream>({
+    max: maxOrigins,
+    dispose: (origin) => origin.close(),
   });
   /** Connections that are being opened. */
   readonly #dials = new Set<AbortController>();
@@ -50,18 +41,12 @@ export class Upstream {
     this.#options = options;
   }
 
-  dispatch(request: UpstreamRequest, handler: ResponseHandler): void {
-    const { scheme, authority, method, headers, body } = request;
-    const { parentProxy } = this.#options;
-    const pool = this.#poolOf(scheme, authority);
-    // A parent proxy takes plain http in absolute-form (RFC 9112 §3.2.2).
-    const direct = scheme === "https" || parentProxy === undefined;
-    const path = direct ? request.path : `http://${hostField(authority, "http")}${request.path}`;
-    if (!direct && parentProxy.authorization !== undefined) {
-      headers.push("proxy-authorization", parentProxy.authorization);
+  dispatch(request: UpstreamRequest, handler: AnswerHandler): void {
+    if (request.scheme === "https") {
+      this.#secureOrigin(request.authority).dispatch(request, handler);
+    } else {
+      this.#dispatchPlain(request, handler);
     }
-    // reset: undici would give up the connection after a HEAD.
-    pool.dispatch({ method: method, path, headers, body, reset: false }, handler);
   }
 
   /**
@@ -79,70 +64,62 @@ export class Upstream {
     for (const controller of this.#dials) {
       controller.abort(new OneCliError("gateway-stopping", "The gateway is stopping."));
     }
-    const pools = [...this.#pools.values()];
-    await Promise.all(pools.map((pool) => pool.destroy()));
-    this.#pools.clear();
+    const origins = [...this.#secureOrigins.values(), ...this.#plainOrigins.values()];
+    await Promise.all(origins.map((origin) => origin.destroy()));
+    this.#secureOrigins.clear();
+    this.#plainOrigins.clear();
   }
 
-  #poolOf(scheme: "https" | "http", authority: Authority): Pool {
-    const { parentProxy } = this.#options;
-    const hop =
-      scheme === "http" && parentProxy !== undefined ? { ...parentProxy, isAddress: false } : authority;
-    const origin = `${scheme}://${hop.host}:${hop.port}`;
-    let pool = this.#pools.get(origin);
-    if (pool === undefined) {
-      pool = new Pool(origin, {
-        pipelining: 1,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        maxHeaderSize: maxHeaderBytes,
-        connect: (_options, callback) => {
-          const opened = this.#limited(hop, (signal) =>
-            scheme === "https" ? this.#connectTls(hop, signal) : dial(hop, undefined, signal),
-          );
-          opened.then(
-            (socket) => {
-              hideInterimAnswers(socket);
-              socket.on("error", asAborted);
-              callback(null, socket);
-            },
-            (error: unknown) => callback(error as Error, null),
-          );
-        },
-      });
-      this.#pools.set(origin, pool);
+  #secureOrigin(authority: Authority): SecureOrigin {
+    const key = `${authority.host}:${authority.port}`;
+    let origin = this.#secureOrigins.get(key);
+    if (origin === undefined) {
+      const connect: Connect = (protocols, then, gone) => this.#connect(authority, protocols, then, gone);
+      origin = new SecureOrigin(authority, connect);
+      this.#secureOrigins.set(key, origin);
     }
-    return pool;
+    return origin;
   }
 
-  async #connectTls(authority: Authority, signal: AbortSignal): Promise<Socket> {
-    const raw = await dial(authority, this.#options.parentProxy, signal);
-    const name = withoutBrackets(authority.host);
-    return new Promise((resolve, reject) => {
-      const socket = connectTls({
-        socket: raw,
-        host: name,
-        // An address is no server name (RFC 6066 §3); it is checked against the certificate by `host`.
-        ...(!authority.isAddress && { servername: name }),
-        secureContext: this.#trust(),
-        ALPNProtocols: ["http/1.1"],
-        // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
-        rejectUnauthorized: true,
-      });
-      const abandon = () => socket.destroy(signal.reason as Error);
-      signal.addEventListener("abort", abandon, { once: true });
-      const onError = (error: NodeJS.ErrnoException) => {
-        signal.removeEventListener("abort", abandon);
-        raw.destroy();
-        reject(error === signal.reason ? error : tlsError(authority, error));
-      };
-      socket.once("error", onError);
-      socket.once("secureConnect", () => {
-        signal.removeEventListener("abort", abandon);
-        socket.off("error", onError);
-        resolve(socket);
-      });
+  #connect<T>(
+    authority: Authority,
+    protocols: readonly Protocol[],
+    then: (socket: TLSSocket, signal: AbortSignal) => Promise<T>,
+    gone?: AbortSignal,
+  ): Promise<T> {
+    return this.#limited(authority, async (limit) => {
+      const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
+      const raw = await dial(authority, this.#options.parentProxy, signal);
+      return then(await secure(raw, authority, protocols, this.#trust(), signal), signal);
     });
+  }
+
+  /** A parent proxy takes plain http in absolute-form (RFC 9112 §3.2.2). */
+  #dispatchPlain(request: UpstreamRequest, handler: AnswerHandler): void {
+    const { parentProxy } = this.#options;
+    const hop: Authority =
+      parentProxy === undefined ? request.authority : { ...parentProxy, isAddress: false };
+    const open = (gone?: AbortSignal) =>
+      this.#limited(hop, (signal) =>
+        dial(hop, undefined, gone === undefined ? signal : AbortSignal.any([signal, gone])),
+      );
+    const headers = [...request.headers];
+    if (parentProxy?.authorization !== undefined) {
+      headers.push("proxy-authorization", parentProxy.authorization);
+    }
+    const path = parentProxy === undefined ? request.path : `http://${request.host}${request.path}`;
+    const hopRequest = { ...request, path, headers };
+    if (needsOwnConnection(request)) {
+      dispatchAlone(open, hopRequest, handler);
+      return;
+    }
+    const key = `http://${hop.host}:${hop.port}`;
+    let origin = this.#plainOrigins.get(key);
+    if (origin === undefined) {
+      origin = new Http1Upstream(key, open);
+      this.#plainOrigins.set(key, origin);
+    }
+    origin.dispatch(hopRequest, handler);
   }
 
   /** Made at first use and then shared: parsing some hundred certificates takes tens of milliseconds. */
@@ -151,7 +128,7 @@ export class Upstream {
   }
 
   /** Opens a connection with a signal that aborts when the time for it is over, or the gateway stops. */
-  async #limited(authority: Authority, open: (signal: AbortSignal) => Promise<Socket>): Promise<Socket> {
+  async #limited<T>(authority: Authority, open: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const limit = this.#options.connectTimeout ?? connectTimeout;
     const timer = setTimeout(() => {
@@ -169,44 +146,9 @@ export class Upstream {
   }
 }
 
-/**
- * undici takes ECONNRESET for the end of an answer that has no length of its own. Such a body is cut off, and must not
- * reach the client as a whole one; under another code undici fails it.
- */
-function asAborted(error: NodeJS.ErrnoException): void {
-  if (error.code === "ECONNRESET") {
-    error.code = "ECONNABORTED";
-  }
-}
-
 /** The value of `Host` for an authority. */
 export function hostField({ host, port }: Authority, scheme: "https" | "http"): string {
   return port === (scheme === "https" ? 443 : 80) ? host : `${host}:${port}`;
-}
-
-const certificateProblems: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "it has expired",
-  CERT_NOT_YET_VALID: "it is not valid yet",
-  CERT_REVOKED: "it has been revoked",
-  ERR_TLS_CERT_ALTNAME_INVALID: "it is for another host name",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed, so its issuer is unknown",
-  SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in an unknown, self-signed issuer",
-  UNABLE_TO_GET_ISSUER_CERT: "its issuer is unknown",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its issuer is unknown",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its issuer is unknown",
-  CERT_UNTRUSTED: "its issuer is not trusted",
-  CERT_SIGNATURE_FAILURE: "its signature is wrong",
-  INVALID_CA: "its issuer is no certificate authority",
-  INVALID_PURPOSE: "it is not meant for servers",
-};
-
-function tlsError({ host }: Authority, error: NodeJS.ErrnoException): OneCliError {
-  const problem = certificateProblems[error.code ?? ""];
-  return problem === undefined
-    ? new OneCliError("upstream-unreachable", `No TLS connection to ${host} could be made.`, { cause: error })
-    : new OneCliError("upstream-certificate", `The certificate of ${host} was refused: ${problem}.`, {
-        cause: error,
-      });
 }
 
 /** What an agent is told when the upstream failed it, before or after it was connected. */

@@ -146,21 +146,6 @@ describe("requests on an intercepted connection", () => {
     assert.equal(fixture.upstream.received[0]?.method, "OPTIONS");
   });
 
-  it("answers a WebSocket upgrade with 426 and asks nobody", async () => {
-    const answer = await ask(
-      requestHead(
-        "GET /v1/realtime",
-        "Host: api.openai.com",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-      ),
-    );
-    assertRefusal(answer, 426, "upgrade-unsupported");
-    assert.equal(fixture.upstream.received.length, 0);
-  });
-
   for (const coding of ["gzip, chunked", "deflate, chunked"]) {
     it(`refuses the transfer coding ${coding}, which it could not pass on`, async () => {
       const answer = await ask(

@@ -191,12 +191,20 @@ export async function connectTo(
   return { wire, answer: await wire.head() };
 }
 
+export interface TlsOptions {
+  /** PEM: all that is trusted. */
+  readonly ca: string;
+  readonly servername?: string;
+  /** The one that is offered. */
+  readonly protocol?: "http/1.1" | "h2";
+}
+
 /** CONNECT, then TLS that trusts `ca`: what agents do. */
-export async function openTls(
+export async function openTlsSocket(
   endpoint: GatewayEndpoint,
   target: string,
-  { ca, servername }: { ca: string; servername?: string },
-): Promise<WireReader & { readonly socket: TLSSocket }> {
+  { ca, servername, protocol = "http/1.1" }: TlsOptions,
+): Promise<TLSSocket> {
   const { wire, answer } = await connectTo(endpoint, target);
   if (answer.status !== 200) {
     throw new Error(`CONNECT was answered ${answer.status}`);
@@ -209,8 +217,18 @@ export async function openTls(
     ...(/^[\d.]+$|^\[/.test(host)
       ? { host: host.replace(/^\[|\]$/g, "") }
       : { servername: servername ?? host.toLowerCase().replace(/\.$/, "") }),
-    ALPNProtocols: ["http/1.1"],
+    ALPNProtocols: [protocol],
   });
   await once(socket, "secureConnect");
+  return socket;
+}
+
+/** {@link openTlsSocket}, to write and read bytes by. */
+export async function openTls(
+  endpoint: GatewayEndpoint,
+  target: string,
+  options: TlsOptions,
+): Promise<WireReader & { readonly socket: TLSSocket }> {
+  const socket = await openTlsSocket(endpoint, target, options);
   return new WireReader(socket) as WireReader & { readonly socket: TLSSocket };
 }

@@ -111,7 +111,16 @@ describe("end-to-end header fields (contract 10)", () => {
       "Accept",
       "*/*",
     ]);
-    assert.deepEqual(kept, ["Host", "h", "Content-Length", "3", "Accept", "*/*"]);
+    assert.deepEqual(kept, ["Trailer", "x", "Host", "h", "Content-Length", "3", "Accept", "*/*"]);
+  });
+
+  it("keep of TE the readiness for trailers alone (contract 13)", () => {
+    for (const value of ["trailers", "gzip, Trailers", "trailers;q=0.5, deflate"]) {
+      assert.deepEqual(endToEndHeaders(["Connection", "TE", "TE", value]), ["TE", "trailers"]);
+    }
+    for (const value of ["gzip", "x-trailers", ""]) {
+      assert.deepEqual(endToEndHeaders(["Connection", "TE", "TE", value]), []);
+    }
   });
 
   it("are found by name whatever their case", () => {
