@@ -77,6 +77,8 @@ function pump(from: Duplex, to: Duplex): () => number {
     }
   });
   to.on("drain", () => from.resume());
+  // Whoever hands over a socket has paused it, and a listener does not undo that.
+  from.resume();
   from.once("end", () => to.end());
   return () => bytes;
 }
