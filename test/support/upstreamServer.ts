@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server as HttpsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { type Duplex } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { type TestAuthority } from "./certificates.ts";
 import { WireReader } from "./wire.ts";
@@ -52,6 +53,12 @@ export class UpstreamServer {
       this.#waiting.shift()?.(received);
       this.handler(request, response);
     });
+  }
+
+  /** Takes requests for another protocol; without it they are served like any other. */
+  set onUpgrade(listener: (request: IncomingMessage, socket: Duplex, head: Buffer) => void) {
+    this.#server.removeAllListeners("upgrade");
+    this.#server.on("upgrade", listener);
   }
 
   static async start(authority: TestAuthority, names: readonly string[]): Promise<UpstreamServer> {
