@@ -36,6 +36,7 @@ export function activate(context: vscode.ExtensionContext): void {
     logger: log,
     settings: readSettings,
     onRequestFailed: (code, host) => void notifications.requestFailed(code, host),
+    onPlaceholderLeak: (service, host) => void notifications.placeholderLeaked(service, host),
     onRestart: () => notifications.gatewayRestarts(),
     onPortChanged: () => stale.announce(),
   });

@@ -76,24 +76,32 @@ export function formatAuthority({ host, port }: Pick<Authority, "host" | "port">
 }
 
 /**
- * Builds a look-up from patterns to values: exact before wildcard, the longer wildcard before the shorter. Its cost
- * grows with the labels of the host asked for, not with the number of patterns.
+ * Builds a look-up from patterns to values: exact before wildcard, the longer wildcard before the shorter, values of
+ * one pattern in their order. Its cost grows with the labels of the host asked for, not with the number of patterns.
+ * The look-up finds the first value that suits.
  */
 export function indexHosts<T>(
   entries: Iterable<readonly [HostPattern, T]>,
-): (authority: Authority) => T | undefined {
-  const exact = new Map<string, T>();
-  const wildcards = new Map<string, T>();
+): (authority: Authority, suits?: (value: T) => boolean) => T | undefined {
+  const exact = new Map<string, T[]>();
+  const wildcards = new Map<string, T[]>();
   for (const [pattern, value] of entries) {
-    (pattern.wildcard ? wildcards : exact).set(`${pattern.host}:${pattern.port}`, value);
+    const key = `${pattern.host}:${pattern.port}`;
+    const index = pattern.wildcard ? wildcards : exact;
+    const values = index.get(key);
+    if (values === undefined) {
+      index.set(key, [value]);
+    } else {
+      values.push(value);
+    }
   }
-  return ({ host, port, isAddress }) => {
-    const found = exact.get(`${host}:${port}`);
+  return ({ host, port, isAddress }, suits = () => true) => {
+    const found = exact.get(`${host}:${port}`)?.find(suits);
     if (found !== undefined || isAddress || wildcards.size === 0) {
       return found;
     }
     for (let dot = host.indexOf("."); dot !== -1; dot = host.indexOf(".", dot + 1)) {
-      const value = wildcards.get(`${host.slice(dot + 1)}:${port}`);
+      const value = wildcards.get(`${host.slice(dot + 1)}:${port}`)?.find(suits);
       if (value !== undefined) {
         return value;
       }

@@ -1,28 +1,79 @@
+// The one place where a secret is revealed: the head of a request that goes to its host.
 import { OneCliError } from "./errors.ts";
 import { type RawHeaders, withoutFields } from "./headers.ts";
+import { editQuery } from "./query.ts";
 import { type SecretValue } from "./secretValue.ts";
 
-/** How a value becomes a header field. */
+/** Where in a request the secret goes. */
+export type Placement =
+  /** A field, its name as it is written on the wire; `value` with `{value}` where the secret goes. */
+  | { readonly kind: "header"; readonly name: string; readonly value: string }
+  /** `Authorization: Basic`, the secret being the password (RFC 7617; in UTF-8, as its §2.1 has it). */
+  | { readonly kind: "basic"; readonly username: string }
+  /** A parameter of the query. */
+  | { readonly kind: "query"; readonly name: string };
+
+/** How a secret becomes part of a request. */
 export interface InjectionRule {
-  /** Field name as it is written on the wire. */
-  readonly header: string;
-  /** The field's value, with `{value}` where the secret goes. */
-  readonly template: string;
-  /** Other fields (lower case) that the service would take for a credential of the client's. */
-  readonly drops?: readonly string[];
+  readonly placement: Placement;
+  /**
+   * Where else the service would look for a credential: fields in lower case, parameters of the query as `?name`. What
+   * the client sent there is dropped.
+   */
+  readonly credentials?: readonly string[];
+  /** Another placement for secrets that begin so. */
+  readonly variant?: { readonly prefix: string; readonly placement: Placement };
+}
+
+export interface RequestHead {
+  readonly headers: RawHeaders;
+  /** Path and query. */
+  readonly path: string;
 }
 
 /**
- * Sets the rule's field to the secret and removes what the client sent in its place.
- * @throws OneCliError `value-unusable` where the value is no legal header value (RFC 9110 §5.5).
+ * Writes the secret into a request's head and removes what the client sent in its place.
+ * @throws OneCliError `value-unusable` where the value is no legal header value (RFC 9110 §5.5), wherever it is to go.
  */
-export function inject(headers: RawHeaders, rule: InjectionRule, value: SecretValue): string[] {
-  const replaced = withoutFields(headers, new Set([rule.header.toLowerCase(), ...(rule.drops ?? [])]));
-  replaced.push(
-    rule.header,
-    rule.template.replace("{value}", () => usableValue(value)),
-  );
-  return replaced;
+export function inject(
+  { headers, path }: RequestHead,
+  { placement: usual, credentials = [], variant }: InjectionRule,
+  secret: SecretValue,
+): { headers: string[]; path: string } {
+  const value = usableValue(secret);
+  const placement = variant !== undefined && value.startsWith(variant.prefix) ? variant.placement : usual;
+  const fields = new Set<string>();
+  const parameters: string[] = [];
+  for (const credential of credentials) {
+    if (credential.startsWith("?")) {
+      parameters.push(credential.slice(1));
+    } else {
+      fields.add(credential);
+    }
+  }
+  if (placement.kind === "query") {
+    return {
+      headers: withoutFields(headers, fields),
+      path: editQuery(path, parameters, { name: placement.name, value }),
+    };
+  }
+  const [name, text] = fieldOf(placement, value);
+  const replaced = withoutFields(headers, fields.add(name.toLowerCase()));
+  replaced.push(name, text);
+  return { headers: replaced, path: parameters.length === 0 ? path : editQuery(path, parameters) };
+}
+
+function fieldOf(
+  placement: Exclude<Placement, { kind: "query" }>,
+  value: string,
+): readonly [name: string, text: string] {
+  return placement.kind === "header"
+    ? [placement.name, placement.value.replace("{value}", () => value)]
+    : ["Authorization", `Basic ${base64(`${placement.username}:${value}`)}`];
+}
+
+function base64(text: string): string {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 }
 
 const unusable: readonly (readonly [RegExp, string])[] = [
@@ -40,7 +91,7 @@ function usableValue(value: SecretValue): string {
   const text = value.reveal();
   for (const [pattern, what] of unusable) {
     if (pattern.test(text)) {
-      throw new OneCliError("value-unusable", `The secret cannot be sent in a header: its value ${what}.`);
+      throw new OneCliError("value-unusable", `The secret cannot be sent: its value ${what}.`);
     }
   }
   return text;

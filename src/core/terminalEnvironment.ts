@@ -1,7 +1,6 @@
 // Which variable points which tool at the gateway and makes it trust the gateway's certificates.
-import { indexHosts } from "./hostname.ts";
 import { type Mapping } from "./mapping.ts";
-import { knownServices } from "./services.ts";
+import { findService, coveredServices } from "./serviceRules.ts";
 
 export interface GatewayEndpoint {
   readonly port: number;
@@ -118,12 +117,11 @@ function mergeNoProxy(existing = ""): string {
 
 /** Only for services that are mapped: elsewhere a placeholder would shadow the user's own key. */
 function placeholders(mappings: readonly Mapping[]): Record<string, string> {
-  const isMapped = indexHosts(
-    mappings.filter(({ enabled }) => enabled).map(({ pattern }) => [pattern, true] as const),
-  );
   const found: Record<string, string> = {};
-  for (const service of knownServices) {
-    if (service.hosts.some((host) => isMapped({ host, port: 443, isAddress: false }) === true)) {
+  for (const { enabled, pattern, path, rule } of mappings) {
+    const named = rule?.kind === "service" ? findService(rule.id) : undefined;
+    const services = named === undefined ? coveredServices(pattern, path) : [named];
+    for (const service of enabled ? services : []) {
       Object.assign(found, service.placeholders);
     }
   }

@@ -4,12 +4,12 @@ import { type Duplex } from "node:stream";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
 import { endToEndHeaders, fieldValues, type RawHeaders, withoutFields } from "../core/headers.ts";
 import { type Authority, formatAuthority, HostnameError, parseAuthority } from "../core/hostname.ts";
-import { inject } from "../core/injection.ts";
-import { defaultRule } from "../core/services.ts";
-import { type Mapping } from "../core/mapping.ts";
+import { inject, type RequestHead } from "../core/injection.ts";
+import { type MappingIndex } from "../core/mappingIndex.ts";
 import { type Logger } from "../core/ports.ts";
 import { type SecretReference } from "../core/secretReference.ts";
 import { type SecretValue } from "../core/secretValue.ts";
+import { injectionRule, leakedPlaceholder } from "../core/serviceRules.ts";
 import { type Activity } from "./activity.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { type UploadBody } from "./uploadBody.ts";
@@ -21,7 +21,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** What the exchanges of a gateway share. */
 export interface ExchangeServices {
-  readonly mappingFor: (authority: Authority) => Mapping | undefined;
+  readonly mappingFor: MappingIndex;
   readonly resolve: (
     reference: SecretReference,
   ) => Promise<{ readonly value: SecretValue; readonly cached: boolean }>;
@@ -55,6 +55,8 @@ export class Exchange implements AnswerHandler {
   #upload: UploadBody | null = null;
   #mapping: string | undefined;
   #cacheHit: boolean | undefined;
+  /** Id of the service whose placeholder goes to a host that is not its own. */
+  #leaked: string | undefined;
   #error: OneCliError | undefined;
   #abort: ((code: number) => void) | undefined;
   /** The upstream has nothing more to say to this exchange. */
@@ -73,8 +75,7 @@ export class Exchange implements AnswerHandler {
       const client = this.#client;
       const { authority } = this.#origin;
       this.#refuseWhileStopping();
-      const mapping = this.#services.mappingFor(authority);
-      if (mapping === undefined) {
+      if (this.#services.mappingFor(authority) === undefined) {
         // Its mapping was removed after the connection was opened; over a fresh connection it is a tunnel.
         client.closeConnection();
         throw new OneCliError("misdirected", `${formatAuthority(authority)} is no longer mapped.`);
@@ -84,11 +85,16 @@ export class Exchange implements AnswerHandler {
       this.#path = path;
       checkHost(client.hosts, authority);
       refuseTransferCodings(client.headers);
-      this.#mapping = mapping.hostname;
+      const head = { path, headers: headersUp(client) };
+      const mapping = this.#services.mappingFor(authority, path);
+      if (mapping === undefined) {
+        this.#dispatch("https", head);
+        return;
+      }
+      this.#mapping = mapping.id;
       const { value, cached } = await this.#services.resolve(mapping.reference);
       this.#cacheHit = cached;
-      const headers = headersUp(client);
-      this.#dispatch("https", path, inject(headers, mapping.rule ?? defaultRule(authority.host), value));
+      this.#dispatch("https", inject(head, injectionRule(mapping.rule, authority.host, path), value));
     } catch (error) {
       this.fail(toOneCliError(error));
     }
@@ -104,7 +110,7 @@ export class Exchange implements AnswerHandler {
         throw new OneCliError("insecure-request", `${host} is mapped, and the request is plain http.`);
       }
       refuseTransferCodings(this.#client.headers);
-      this.#dispatch("http", path, headersUp(this.#client));
+      this.#dispatch("http", { path, headers: headersUp(this.#client) });
     } catch (error) {
       this.fail(toOneCliError(error));
     }
@@ -146,13 +152,14 @@ export class Exchange implements AnswerHandler {
     }
   }
 
-  #dispatch(scheme: "https" | "http", path: string, headers: string[]): void {
+  #dispatch(scheme: "https" | "http", head: RequestHead & { readonly headers: string[] }): void {
     const client = this.#client;
     // The client may have left, or sent nonsense, while the secret was looked up.
     if (this.#done || client.closed) {
       return;
     }
     const { authority } = this.#origin;
+    this.#warnOfLeak(head);
     const { webSocketKey } = client;
     const body = client.hasBody ? client.openBody() : null;
     this.#upload = body;
@@ -161,15 +168,25 @@ export class Exchange implements AnswerHandler {
         scheme,
         authority,
         method: webSocketKey === undefined ? client.method : "GET",
-        path,
+        path: head.path,
         // A host that was checked goes up as it was written.
         host: (scheme === "https" ? client.hosts[0] : undefined) ?? hostField(authority, scheme),
-        headers,
+        headers: head.headers,
         body,
         webSocketKey,
       },
       this,
     );
+  }
+
+  #warnOfLeak(head: RequestHead): void {
+    const { host } = this.#origin.authority;
+    this.#leaked = leakedPlaceholder(head, host);
+    if (this.#leaked !== undefined) {
+      this.#services.logger.warn(
+        `The placeholder of ${this.#leaked} was sent to ${host}, which is not its host.`,
+      );
+    }
   }
 
   // What the upstream calls, in this order.
@@ -254,6 +271,7 @@ export class Exchange implements AnswerHandler {
       ...(this.#error !== undefined && { error: this.#error.code }),
       ...(this.#mapping !== undefined && { mapping: this.#mapping }),
       ...(this.#cacheHit !== undefined && { cacheHit: this.#cacheHit }),
+      ...(this.#leaked !== undefined && { warning: "placeholder-leak", service: this.#leaked }),
       headMs: this.#headMs,
       totalMs,
       bytesUp: this.#bytesUp ?? this.#upload?.bytes ?? 0,

@@ -2,8 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { OneCliError } from "../core/errors.ts";
-import { type Authority, indexHosts } from "../core/hostname.ts";
+import { type Authority } from "../core/hostname.ts";
 import { type Mapping } from "../core/mapping.ts";
+import { indexMappings, type MappingIndex } from "../core/mappingIndex.ts";
 import { type Clock, type Logger, type SecretBrowser, type SecretProvider } from "../core/ports.ts";
 import { formatSecretReference, type SecretReference } from "../core/secretReference.ts";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
@@ -93,7 +94,7 @@ export class Gateway {
     });
     const state = new GatewayState(options.mappings);
     const services: ExchangeServices = {
-      mappingFor: (authority) => state.mappingFor(authority),
+      mappingFor: (authority, target) => state.mappingFor(authority, target),
       resolve: (reference) => resolver.resolve(reference),
       upstream,
       webSockets: new WebSockets(),
@@ -221,7 +222,7 @@ function newAccount(token: string): OnePassword {
 class GatewayState {
   stopping = false;
   mappings: readonly Mapping[] = [];
-  mappingFor: (authority: Authority) => Mapping | undefined = () => undefined;
+  mappingFor: MappingIndex = () => undefined;
 
   constructor(mappings: readonly Mapping[]) {
     this.setMappings(mappings);
@@ -229,8 +230,6 @@ class GatewayState {
 
   setMappings(mappings: readonly Mapping[]): void {
     this.mappings = mappings;
-    this.mappingFor = indexHosts(
-      mappings.filter(({ enabled }) => enabled).map((mapping) => [mapping.pattern, mapping] as const),
-    );
+    this.mappingFor = indexMappings(mappings);
   }
 }

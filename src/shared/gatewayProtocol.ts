@@ -66,9 +66,13 @@ const activityRecord = z.strictObject({
   status: z.int(),
   /** The gateway's own code, where it refused or failed. */
   error: z.enum(errorCodes).optional(),
-  /** Hostname of the mapping whose secret was used. */
+  /** Id of the mapping whose secret was used. */
   mapping: z.string().optional(),
   cacheHit: z.boolean().optional(),
+  /** `placeholder-leak`: the request carried the placeholder of a service to a host that is not the service's. */
+  warning: z.enum(["placeholder-leak"]).optional(),
+  /** Id of the known service that the warning is about. */
+  service: z.string().optional(),
   /** Time to the answer's head, and to its end. */
   headMs: z.number(),
   totalMs: z.number(),

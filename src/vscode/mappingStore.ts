@@ -1,6 +1,13 @@
 import type { Memento } from "vscode";
 import { z } from "zod";
-import { type Mapping, type MappingInput, mappingSchema, parseMapping } from "../core/mapping.ts";
+import {
+  mappedTwice,
+  type Mapping,
+  type MappingInput,
+  mappingSchema,
+  parseMapping,
+} from "../core/mapping.ts";
+import { everyPath } from "../core/requestPath.ts";
 
 const storageKey = "onecli.mappings";
 const version = 1;
@@ -39,12 +46,12 @@ export class MappingStore {
     return this.#entries;
   }
 
-  find(hostname: string): Entry | undefined {
-    return this.#entries.find((entry) => entry.hostname === hostname);
+  find(id: string): Entry | undefined {
+    return this.#entries.find((entry) => entry.id === id);
   }
 
   /**
-   * Adds a mapping, or puts it in the place of the one for `replacing` (its canonical hostname).
+   * Adds a mapping, or puts it in the place of the one for `replacing` (its id).
    * @throws MappingError with a sentence for the person.
    */
   async put(input: StoredMapping, replacing?: string): Promise<Entry> {
@@ -52,18 +59,18 @@ export class MappingStore {
     if (typeof entry === "string") {
       throw new MappingError(entry);
     }
-    if (entry.hostname !== replacing && this.find(entry.hostname) !== undefined) {
-      throw new MappingError(`${entry.hostname} is mapped already.`);
+    if (entry.id !== replacing && this.find(entry.id) !== undefined) {
+      throw new MappingError(`${entry.id} is mapped already.`);
     }
-    const index = this.#entries.findIndex(({ hostname }) => hostname === replacing);
+    const index = this.#entries.findIndex(({ id }) => id === replacing);
     const entries = [...this.#entries];
     entries.splice(index === -1 ? entries.length : index, index === -1 ? 0 : 1, entry);
     await this.#write(entries);
     return entry;
   }
 
-  async remove(hostname: string): Promise<void> {
-    await this.#write(this.#entries.filter((entry) => entry.hostname !== hostname));
+  async remove(id: string): Promise<void> {
+    await this.#write(this.#entries.filter((entry) => entry.id !== id));
   }
 
   async #write(entries: readonly Entry[]): Promise<void> {
@@ -91,11 +98,11 @@ export class MappingStore {
     const messages: string[] = [];
     for (const stored of data.mappings) {
       const entry = read(stored);
-      if (typeof entry !== "string" && !entries.has(entry.hostname)) {
-        entries.set(entry.hostname, entry);
+      if (typeof entry !== "string" && !entries.has(entry.id)) {
+        entries.set(entry.id, entry);
       } else {
         broken.push(stored);
-        messages.push(typeof entry === "string" ? entry : `hostname: "${entry.hostname}" is mapped twice`);
+        messages.push(typeof entry === "string" ? entry : mappedTwice(entry));
       }
     }
     this.#entries = [...entries.values()];
@@ -124,7 +131,9 @@ function read(stored: unknown): Entry | string {
   if (typeof mapping === "string" || !shape.success) {
     return typeof mapping === "string" ? mapping : "is not valid";
   }
-  return { ...mapping, stored: { ...shape.data, hostname: mapping.hostname } };
+  const { hostname, path } = mapping;
+  const { path: _asWritten, ...rest } = shape.data;
+  return { ...mapping, stored: { ...rest, hostname, ...(path !== everyPath && { path }) } };
 }
 
 function withoutNames({ names, ...input }: StoredMapping): MappingInput {

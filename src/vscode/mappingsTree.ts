@@ -1,5 +1,7 @@
 import * as vscode from "vscode";
+import { everyPath } from "../core/requestPath.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
+import { describeRule } from "./commands/ruleInput.ts";
 import type { Entry } from "./mappingStore.ts";
 import type { MappingState, Session } from "./session.ts";
 
@@ -40,12 +42,12 @@ export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disp
   getTreeItem(entry: Entry): vscode.TreeItem {
     const state = this.#session.stateOf(entry);
     const name = secretName(entry);
-    const item = new vscode.TreeItem(entry.hostname);
-    item.id = entry.hostname;
+    const item = new vscode.TreeItem(entry.id);
+    item.id = entry.id;
     item.description = name;
     item.iconPath = icons[state.kind];
     item.contextValue = contexts[state.kind];
-    item.accessibilityInformation = { label: `${entry.hostname}, secret ${name}, ${describe(state)}` };
+    item.accessibilityInformation = { label: `${entry.id}, secret ${name}, ${describe(state)}` };
     return item;
   }
 
@@ -58,7 +60,11 @@ export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disp
     const line = (title: string, value: string) =>
       tooltip.appendMarkdown(`**${title}** `).appendText(value).appendMarkdown("\n\n");
     line("Host", entry.hostname);
+    if (entry.path !== everyPath) {
+      line("Path", entry.path);
+    }
     line("Secret", entry.stored.names ?? formatSecretReference(entry.reference));
+    line("Sent as", describeRule(entry, entry.rule));
     line("State", describe(state));
     if (state.kind === "error") {
       line("Reason", `${state.reason} (${state.code})`);

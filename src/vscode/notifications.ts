@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import { describeError, type ErrorCode } from "../core/errors.ts";
+import { findService } from "../core/serviceRules.ts";
 
 /** A button and the command behind it. */
 export interface Action {
@@ -32,22 +33,39 @@ const fixes: Partial<Record<ErrorCode, Action>> = {
 const quietTime = 5 * 60_000;
 
 export class Notifications {
-  readonly #quietUntil = new Map<ErrorCode, number>();
+  /** By error code, or by the service whose placeholder leaked. */
+  readonly #quietUntil = new Map<string, number>();
   #restartQuietUntil = 0;
 
   /** Tells of a failed request, once per code, with the action that fixes it. */
   async requestFailed(code: ErrorCode, host: string): Promise<void> {
     const action = fixes[code];
-    if (action === undefined || (this.#quietUntil.get(code) ?? 0) > Date.now()) {
+    if (action !== undefined) {
+      await this.#once(
+        code,
+        `A request to ${host} was refused (${code}). ${describeError(code).hint}`,
+        action,
+      );
+    }
+  }
+
+  /** Tells of a placeholder on its way to a wrong host, once per service: the hosts could be any number. */
+  async placeholderLeaked(service: string, host: string): Promise<void> {
+    const name = findService(service)?.name ?? service;
+    await this.#once(
+      `placeholder ${service}`,
+      `A terminal sent the placeholder of ${name} to ${host}. No secret was in it; with a real key there, ${host} would have it.`,
+      showLog,
+    );
+  }
+
+  async #once(key: string, message: string, action: Action): Promise<void> {
+    if ((this.#quietUntil.get(key) ?? 0) > Date.now()) {
       return;
     }
-    this.#quietUntil.set(code, Infinity);
-    await showWithActions(
-      "warning",
-      `A request to ${host} was refused (${code}). ${describeError(code).hint}`,
-      [action],
-    );
-    this.#quietUntil.set(code, Date.now() + quietTime);
+    this.#quietUntil.set(key, Infinity);
+    await showWithActions("warning", message, [action]);
+    this.#quietUntil.set(key, Date.now() + quietTime);
   }
 
   /** Tells once in a while that the gateway ended and comes back by itself. */

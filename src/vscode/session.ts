@@ -43,6 +43,8 @@ interface SessionOptions {
   readonly logger: vscode.LogOutputChannel;
   readonly settings: () => Settings;
   readonly onRequestFailed: (code: ErrorCode, host: string) => void;
+  /** The placeholder of a service (its id) was sent to a host that is not its own. */
+  readonly onPlaceholderLeak: (service: string, host: string) => void;
   /** The gateway ended unexpectedly and is being started again. */
   readonly onRestart: () => void;
   /** The gateway listens on another port than before: terminals from before have the old one. */
@@ -94,7 +96,7 @@ export class Session implements vscode.Disposable {
   }
 
   stateOf(entry: Entry): MappingState {
-    return entry.enabled ? (this.#states.get(entry.hostname) ?? { kind: "unused" }) : { kind: "disabled" };
+    return entry.enabled ? (this.#states.get(entry.id) ?? { kind: "unused" }) : { kind: "disabled" };
   }
 
   /** Looks what is stored and starts the gateway if something is mapped. */
@@ -173,9 +175,10 @@ export class Session implements vscode.Disposable {
     await this.#options.tokens.delete();
   }
 
+  /** @param replacing id of the mapping in whose place it is put. */
   async saveMapping(mapping: StoredMapping, replacing?: string): Promise<Entry> {
     const entry = await this.#options.mappings.put(mapping, replacing);
-    this.#states.delete(entry.hostname);
+    this.#states.delete(entry.id);
     if (replacing !== undefined) {
       this.#states.delete(replacing);
     }
@@ -183,9 +186,9 @@ export class Session implements vscode.Disposable {
     return entry;
   }
 
-  async removeMapping(hostname: string): Promise<void> {
-    await this.#options.mappings.remove(hostname);
-    this.#states.delete(hostname);
+  async removeMapping(id: string): Promise<void> {
+    await this.#options.mappings.remove(id);
+    this.#states.delete(id);
     await this.#mappingsChanged();
   }
 
@@ -198,10 +201,10 @@ export class Session implements vscode.Disposable {
   async testEntry(entry: Entry): Promise<void> {
     try {
       await this.test(formatSecretReference(entry.reference));
-      this.#setState(entry.hostname, { kind: "ready" });
+      this.#setState(entry.id, { kind: "ready" });
     } catch (error) {
       if (isOneCliError(error)) {
-        this.#setState(entry.hostname, { kind: "error", code: error.code, reason: error.message });
+        this.#setState(entry.id, { kind: "error", code: error.code, reason: error.message });
       }
       throw error;
     }
@@ -324,7 +327,10 @@ export class Session implements vscode.Disposable {
   }
 
   #onActivity(records: readonly ActivityRecord[]): void {
-    for (const { mapping, error, at, host } of records) {
+    for (const { mapping, error, at, host, warning, service } of records) {
+      if (warning !== undefined && service !== undefined) {
+        this.#options.onPlaceholderLeak(service, host);
+      }
       if (error !== undefined && (mapping !== undefined || error === "upstream-certificate")) {
         this.#options.onRequestFailed(error, host);
       }
@@ -387,16 +393,16 @@ export class Session implements vscode.Disposable {
   }
 
   #forgetErrors(): void {
-    for (const [hostname, state] of this.#states) {
+    for (const [id, state] of this.#states) {
       if (state.kind === "error") {
-        this.#states.delete(hostname);
+        this.#states.delete(id);
       }
     }
     this.#changed.fire();
   }
 
-  #setState(hostname: string, state: MappingState): void {
-    this.#states.set(hostname, state);
+  #setState(id: string, state: MappingState): void {
+    this.#states.set(id, state);
     this.#changed.fire();
   }
 

@@ -31,6 +31,7 @@ describe("onecli-gateway: configuration", () => {
     return outcome;
   }
 
+  const withRule = (rule: unknown) => ({ mappings: [{ hostname: "a.example", reference, rule }] });
   const wrongShapes: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
     ["an unknown key", { mapings: [] }, /unknown key "mapings"/],
     ["an unknown key in listen", { listen: { port: 0, host: "0.0.0.0" } }, /listen: unknown key "host"/],
@@ -49,6 +50,54 @@ describe("onecli-gateway: configuration", () => {
       "enabled that is neither true nor false",
       { mappings: [{ hostname: "a.example", reference, enabled: "no" }] },
       /mappings\.0: enabled: /,
+    ],
+    [
+      "a path that is none",
+      { mappings: [{ hostname: "a.example", path: "v1", reference }] },
+      /mappings\.0: path: "v1" does not start with \//,
+    ],
+    [
+      "a path with a dot segment",
+      { mappings: [{ hostname: "a.example", path: "/v1/../x", reference }] },
+      /mappings\.0: path: "\/v1\/\.\.\/x" has a dot segment/,
+    ],
+    [
+      "a rule of no kind",
+      withRule({ name: "x" }),
+      /mappings\.0: rule\.kind: is none of header, basic, query/,
+    ],
+    ["a rule of an unknown kind", withRule({ kind: "cookie" }), /mappings\.0: rule\.kind: is none of/],
+    ["a rule that is a text", withRule("bearer"), /mappings\.0: rule: /],
+    [
+      "a header that frames the request",
+      withRule({ kind: "header", name: "Host", value: "{value}" }),
+      /mappings\.0: rule\.name: .*frames/,
+    ],
+    [
+      "a header without the secret",
+      withRule({ kind: "header", name: "X-Key", value: "x" }),
+      /mappings\.0: rule\.value: must hold \{value\}/,
+    ],
+    [
+      "an unknown key in a rule",
+      withRule({ kind: "query", name: "key", value: "x" }),
+      /mappings\.0: rule: unknown key "value"/,
+    ],
+    [
+      "a user name with a colon",
+      withRule({ kind: "basic", username: "a:b" }),
+      /mappings\.0: rule\.username: has a colon/,
+    ],
+    ["an empty parameter", withRule({ kind: "query", name: "" }), /mappings\.0: rule\.name: is empty/],
+    [
+      "a service that is not known, naming those that are",
+      withRule({ kind: "service", id: "gemni" }),
+      /mappings\.0: rule\.id: "gemni" is none of anthropic, .*gemini/,
+    ],
+    [
+      "a service that needs a user name",
+      withRule({ kind: "service", id: "atlassian" }),
+      /mappings\.0: rule\.id: "atlassian" needs .*e-mail/,
     ],
     ["a port above 65535", { listen: { port: 65_536 } }, /listen\.port: /],
     ["a port below 0", { listen: { port: -1 } }, /listen\.port: /],
@@ -79,6 +128,35 @@ describe("onecli-gateway: configuration", () => {
       await refuses(await world.config({ mappings: hosts }), /mappings\.1: hostname: ".+" is mapped twice/);
     });
   }
+
+  for (const [first, second] of [
+    ["/v1", "/v1/"],
+    ["/v1/", "//%76%31"],
+    ["/a%2fb", "/a%2Fb/"],
+  ] as const) {
+    it(`takes the paths ${first} and ${second} of a host for the same (contract 21, 45)`, async () => {
+      const entries = [first, second].map((path) => ({ hostname: "a.example", path, reference }));
+      await refuses(
+        await world.config({ mappings: entries }),
+        /mappings\.1: path: "a\.example.+" is mapped twice/,
+      );
+    });
+  }
+
+  it("takes every kind of rule, and several paths of a host (contract 45)", async () => {
+    const entries = [
+      { path: "/v1/", rule: { kind: "header", name: "x-goog-api-key", value: "{value}" } },
+      { path: "/v2", rule: { kind: "basic", username: "x-access-token" } },
+      { path: "/bücher/", rule: { kind: "query", name: "key" } },
+      { rule: { kind: "service", id: "gemini" } },
+    ].map((entry) => ({ hostname: "a.example", reference, ...entry }));
+    const program = startProgram(["serve", "--config", await world.config({ mappings: entries })], {
+      env: world.env(),
+    });
+    await program.serving();
+    program.kill("SIGTERM");
+    assert.equal((await program.ended).status, 0);
+  });
 
   const refusedHosts = [
     "",

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { isOneCliError } from "../../src/core/errors.ts";
 import { endToEndHeaders, fieldValues } from "../../src/core/headers.ts";
 import { inject } from "../../src/core/injection.ts";
-import { defaultRule } from "../../src/core/services.ts";
+import { injectionRule } from "../../src/core/serviceRules.ts";
 import { SecretValue } from "../../src/core/secretValue.ts";
 
 const fieldName = fc.oneof(
@@ -20,12 +20,13 @@ describe("injection, for any head and value", () => {
   it("sends the value exactly once, in the rule's field, and leaves all other fields as they were", () => {
     fc.assert(
       fc.property(headers, host, fc.stringMatching(/^[\x20-\x7e\xa0-\xff]{1,30}$/), (list, name, text) => {
-        const rule = defaultRule(name);
-        const result = inject(list, rule, new SecretValue(text));
-        assert.deepEqual(fieldValues(result, rule.header.toLowerCase()), [
-          rule.template.replace("{value}", () => text),
-        ]);
-        const dropped = new Set([rule.header.toLowerCase(), ...(rule.drops ?? [])]);
+        const rule = injectionRule(undefined, name, "/");
+        const result = inject({ headers: list, path: "/" }, rule, new SecretValue(text)).headers;
+        const { placement, credentials = [] } = rule;
+        assert.ok(placement.kind === "header");
+        const field = placement.name.toLowerCase();
+        assert.deepEqual(fieldValues(result, field), [placement.value.replace("{value}", () => text)]);
+        const dropped = new Set([field, ...credentials]);
         const untouched = ([field]: readonly [string, string]) => !dropped.has(field.toLowerCase());
         assert.deepEqual(pairs(result).filter(untouched), pairs(list).filter(untouched));
       }),
@@ -36,7 +37,8 @@ describe("injection, for any head and value", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         try {
-          const [, value] = inject([], defaultRule("api.openai.com"), new SecretValue(text));
+          const rule = injectionRule(undefined, "api.openai.com", "/");
+          const [, value] = inject({ headers: [], path: "/" }, rule, new SecretValue(text)).headers;
           assert.match(value ?? "", /^Bearer [\x20-\x7e\xa0-\xff]+$/);
         } catch (error) {
           assert.ok(isOneCliError(error, "value-unusable"));
@@ -49,12 +51,48 @@ describe("injection, for any head and value", () => {
   it("comes after hop-by-hop fields are gone: a client cannot name the secret's field away", () => {
     fc.assert(
       fc.property(headers, host, (list, name) => {
-        const rule = defaultRule(name);
-        const named = [...list, "Connection", `${rule.header}, x-api-key, authorization`];
-        const result = inject(endToEndHeaders(named), rule, new SecretValue("secret"));
-        assert.equal(fieldValues(result, rule.header.toLowerCase()).length, 1);
+        const rule = injectionRule(undefined, name, "/");
+        const named = [...list, "Connection", "x-api-key, authorization"];
+        const head = { headers: endToEndHeaders(named), path: "/" };
+        const result = inject(head, rule, new SecretValue("secret")).headers;
+        assert.ok(rule.placement.kind === "header");
+        assert.equal(fieldValues(result, rule.placement.name.toLowerCase()).length, 1);
         assert.deepEqual(fieldValues(result, "connection"), []);
       }),
+    );
+  });
+});
+
+describe("a secret in the query, for any target", () => {
+  const part = fc.oneof(
+    fc.constantFrom("key=own", "%6bey", "key", "a=1", "", "=", "ke%79=2"),
+    fc.stringMatching(/^[!-"$%'-;<=>?-~]{0,12}$/),
+  );
+  const target = fc
+    .tuple(fc.stringMatching(/^\/[!-"$-;<=>@-~]{0,12}$/), fc.option(fc.array(part, { maxLength: 6 })))
+    .map(([path, parts]) => (parts === null ? path : `${path}?${parts.join("&")}`));
+  const isKey = (text: string) => new URLSearchParams(text).has("key");
+
+  it("is there once, decodes to the value, and leaves the rest as it was", () => {
+    fc.assert(
+      fc.property(target, fc.stringMatching(/^[\x20-\x7e\xa0-\xff]{1,30}$/), (path, value) => {
+        const rule = injectionRule({ kind: "query", name: "key" }, "a.example", path);
+        const result = inject({ headers: [], path }, rule, new SecretValue(value)).path;
+        const split = (text: string) => text.slice(`${text}?`.indexOf("?") + 1).split("&");
+        const parts = split(path)[0] === "" && split(path).length === 1 ? [] : split(path);
+        const after = split(result);
+        assert.equal(result.split("?", 1)[0], path.split("?", 1)[0]);
+        assert.deepEqual(
+          after.filter((text) => !isKey(text)),
+          parts.filter((text) => !isKey(text)),
+        );
+        const own = after.filter(isKey);
+        assert.equal(own.length, 1);
+        assert.equal(new URLSearchParams(own[0]).get("key"), value);
+        const first = parts.findIndex(isKey);
+        assert.equal(after.findIndex(isKey), first === -1 ? after.length - 1 : first);
+      }),
+      { numRuns: 2_000 },
     );
   });
 });

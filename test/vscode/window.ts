@@ -18,6 +18,7 @@ const log = vscode.window.createOutputChannel("OneCLI tests", { log: true });
 export class TestWindow {
   readonly session: Session;
   readonly failures: { readonly code: ErrorCode; readonly host: string }[] = [];
+  readonly leaks: { readonly service: string; readonly host: string }[] = [];
   restarts = 0;
   portChanges = 0;
   settings: Settings;
@@ -36,6 +37,7 @@ export class TestWindow {
       logger: log,
       settings: () => this.settings,
       onRequestFailed: (code, host) => this.failures.push({ code, host }),
+      onPlaceholderLeak: (service, host) => this.leaks.push({ service, host }),
       onRestart: () => this.restarts++,
       onPortChanged: () => this.portChanges++,
     });

@@ -1,46 +1,65 @@
 import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
-import { parseHostPattern } from "../../core/hostname.ts";
-import { defaultRule } from "../../core/services.ts";
-import type { MappingInput } from "../../core/mapping.ts";
-import { ruleSchema } from "../../core/mapping.ts";
+import { mappingId } from "../../core/mapping.ts";
+import { everyPath } from "../../core/requestPath.ts";
 import { formatSecretReference } from "../../core/secretReference.ts";
 import { type Entry, MappingError, type StoredMapping } from "../mappingStore.ts";
 import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 import { connectAccount } from "./connect.ts";
-import { pickHost, typeHost } from "./hostInput.ts";
+import { changeHost, pickTarget, typePath, typeTarget } from "./hostInput.ts";
 import { type PickedReference, pickReference, typeReference } from "./referenceInput.ts";
+import { askRule, describeRule, type Target } from "./ruleInput.ts";
 
 export async function addMapping(session: Session): Promise<void> {
   if (session.account.kind === "none" && !(await connectAccount(session))) {
     return;
   }
   const title = "Add Mapping";
-  const hostname = await pickHost(session, title);
-  if (hostname === undefined) {
+  const target = await pickTarget(session, title);
+  if (target === undefined) {
     return;
   }
-  const picked = await askReference(session, `${title}: ${hostname}`);
+  const picked = await askReference(session, `${title}: ${mappingId(target)}`);
   if (picked === undefined) {
     return;
   }
-  const rule = await askRule(`${title}: ${hostname}`, hostname, undefined);
-  if (rule === undefined) {
-    return;
+  const sent = await askSending(session, title, target);
+  if (sent !== undefined) {
+    await saveTested(session, { ...picked, ...sent });
   }
-  await saveTested(session, { hostname, ...picked, ...rule });
 }
 
-type Part = "host" | "secret" | "rule";
+/** How the secret is sent, and for which path where the person wants to say that. */
+async function askSending(
+  session: Session,
+  title: string,
+  target: Target,
+): Promise<Pick<StoredMapping, "hostname" | "path" | "rule"> | undefined> {
+  const full = `${title}: ${mappingId(target)}`;
+  const answer = await askRule(full, target, undefined, true);
+  switch (answer?.kind) {
+    case undefined:
+      return undefined;
+    case "path": {
+      const narrowed = await typePath(session, full, target);
+      return narrowed === undefined ? undefined : askSending(session, title, narrowed);
+    }
+    case "rule":
+      return { ...written(target), ...(answer.rule !== undefined && { rule: answer.rule }) };
+  }
+}
+
+type Part = "host" | "path" | "secret" | "rule";
 
 /** Changes one part of a mapping, and asks nothing about the others. */
 export async function editMapping(session: Session, entry: Entry): Promise<void> {
-  const title = `Edit Mapping: ${entry.hostname}`;
+  const title = `Edit Mapping: ${entry.id}`;
   const parts: readonly (vscode.QuickPickItem & { readonly part: Part })[] = [
     { label: "Secret", description: entry.stored.names ?? entry.stored.reference, part: "secret" },
     { label: "Host", description: entry.hostname, part: "host" },
-    { label: "Header", description: describeRule(entry.hostname, entry.stored.rule), part: "rule" },
+    { label: "Path", description: entry.path === everyPath ? "every path" : entry.path, part: "path" },
+    { label: "Sent As", description: describeRule(entry, entry.rule), part: "rule" },
   ];
   const chosen = await vscode.window.showQuickPick(parts, {
     title,
@@ -51,32 +70,45 @@ export async function editMapping(session: Session, entry: Entry): Promise<void>
   }
   const changed = await changePart(session, entry, chosen.part, title);
   if (changed !== undefined) {
-    await saveTested(session, changed, entry.hostname);
+    await saveTested(session, changed, entry.id);
   }
 }
 
 async function changePart(
   session: Session,
-  { stored, hostname }: Entry,
+  entry: Entry,
   part: Part,
   title: string,
 ): Promise<StoredMapping | undefined> {
   switch (part) {
-    case "host": {
-      const host = await typeHost(session, title, hostname);
-      return host === undefined ? undefined : { ...stored, hostname: host };
-    }
+    case "host":
+      return moved(entry, await changeHost(session, title, entry));
+    case "path":
+      return moved(entry, await typePath(session, title, entry, entry.id));
     case "secret": {
-      const picked = await askReference(session, title, stored.reference);
-      const { names, ...rest } = stored;
+      const picked = await askReference(session, title, entry.stored.reference);
+      const { names, ...rest } = entry.stored;
       return picked === undefined ? undefined : { ...rest, ...picked };
     }
     case "rule": {
-      const chosen = await askRule(title, hostname, stored.rule);
-      const { rule, ...rest } = stored;
-      return chosen === undefined ? undefined : { ...rest, ...chosen };
+      const answer = await askRule(title, entry, entry.rule);
+      const { rule, ...rest } = entry.stored;
+      return answer?.kind !== "rule"
+        ? undefined
+        : { ...rest, ...(answer.rule !== undefined && { rule: answer.rule }) };
     }
   }
+}
+
+/** A mapping for another host or path. */
+function moved({ stored }: Entry, target: Target | undefined): StoredMapping | undefined {
+  const { path, ...rest } = stored;
+  return target === undefined ? undefined : { ...rest, ...written(target) };
+}
+
+/** A target as it is stored. */
+function written({ hostname, path }: Target): Pick<StoredMapping, "hostname" | "path"> {
+  return { hostname, ...(path !== everyPath && { path }) };
 }
 
 async function askReference(
@@ -92,74 +124,6 @@ async function askReference(
     ]);
     return typeReference(title, current);
   }
-}
-
-type Rule = NonNullable<MappingInput["rule"]>;
-
-/** `{}`: the default of the host. undefined: cancelled. */
-async function askRule(
-  title: string,
-  hostname: string,
-  current: Rule | undefined,
-): Promise<{ rule?: Rule } | undefined> {
-  const standard = {
-    label: describeRule(hostname, undefined),
-    description: "default",
-    choice: "default" as const,
-  };
-  const kept =
-    current === undefined
-      ? []
-      : [{ label: describeRule(hostname, current), description: "as now", choice: "kept" as const }];
-  const own = { label: "$(edit) Another header…", choice: "own" as const };
-  const picked = await vscode.window.showQuickPick([...kept, standard, own], {
-    title,
-    placeHolder: "How is the secret sent?",
-    ignoreFocusOut: true,
-  });
-  switch (picked?.choice) {
-    case undefined:
-      return undefined;
-    case "default":
-      return {};
-    case "kept":
-      return current === undefined ? {} : { rule: current };
-    case "own":
-      return typeRule(title, current);
-  }
-}
-
-async function typeRule(title: string, current: Rule | undefined): Promise<{ rule: Rule } | undefined> {
-  const parse = (text: string) => {
-    const colon = text.indexOf(":");
-    const value = text.slice(colon + 1).trim();
-    return ruleSchema.safeParse({ kind: "header", name: text.slice(0, Math.max(0, colon)).trim(), value });
-  };
-  const typed = await vscode.window.showInputBox({
-    title,
-    prompt: "The header as it is sent, with {value} for the secret.",
-    placeHolder: "x-api-key: {value}",
-    value: current === undefined ? "" : `${current.name}: ${current.value}`,
-    ignoreFocusOut: true,
-    validateInput: (text) => {
-      const { success, error } = parse(text);
-      const issue = error?.issues[0];
-      return success
-        ? undefined
-        : `Header ${issue?.path[0] === "name" ? "name" : "value"}: ${issue?.message ?? "is not valid"}.`;
-    },
-  });
-  const rule = typed === undefined ? undefined : parse(typed).data;
-  return rule === undefined ? undefined : { rule };
-}
-
-function describeRule(hostname: string, rule: Rule | undefined): string {
-  if (rule !== undefined) {
-    return `${rule.name}: ${rule.value}`;
-  }
-  const { host, wildcard } = parseHostPattern(hostname);
-  const { header, template } = defaultRule(host);
-  return wildcard ? "as each host wants it" : `${header}: ${template}`;
 }
 
 /** Resolves the secret once, then saves; where that fails, the person decides. */
@@ -183,7 +147,7 @@ async function saveTested(session: Session, mapping: StoredMapping, replacing?: 
     const entry = await session.saveMapping(mapping, replacing);
     void showWithActions(
       "info",
-      `${entry.hostname} is mapped${failure === undefined ? "; its secret was read" : ""}.`,
+      `${entry.id} is mapped${failure === undefined ? "; its secret was read" : ""}.`,
       [{ title: "New Terminal", command: "onecli.terminal.open" }],
     );
   } catch (error) {
@@ -215,21 +179,19 @@ async function test(session: Session, reference: string): Promise<unknown> {
 export async function testMapping(session: Session, entry: Entry): Promise<void> {
   try {
     await session.testEntry(entry);
-    void vscode.window.showInformationMessage(`The secret for ${entry.hostname} can be read.`);
+    void vscode.window.showInformationMessage(`The secret for ${entry.id} can be read.`);
   } catch (error) {
     const code = isOneCliError(error) ? ` (${error.code})` : "";
-    void showWithActions(
-      "error",
-      `The secret for ${entry.hostname} cannot be read${code}. ${explain(error)}`,
-      [{ title: "Show Log", command: "onecli.log.show" }],
-    );
+    void showWithActions("error", `The secret for ${entry.id} cannot be read${code}. ${explain(error)}`, [
+      { title: "Show Log", command: "onecli.log.show" },
+    ]);
   }
 }
 
 export async function removeMapping(session: Session, entry: Entry): Promise<void> {
-  await session.removeMapping(entry.hostname);
+  await session.removeMapping(entry.id);
   const undo = "Undo";
-  const answer = await vscode.window.showInformationMessage(`${entry.hostname} is no longer mapped.`, undo);
+  const answer = await vscode.window.showInformationMessage(`${entry.id} is no longer mapped.`, undo);
   if (answer === undo) {
     try {
       await session.saveMapping(entry.stored);
@@ -241,16 +203,16 @@ export async function removeMapping(session: Session, entry: Entry): Promise<voi
 
 export async function setEnabled(session: Session, entry: Entry, enabled: boolean): Promise<void> {
   const { enabled: _former, ...rest } = entry.stored;
-  await session.saveMapping(enabled ? rest : { ...rest, enabled: false }, entry.hostname);
+  await session.saveMapping(enabled ? rest : { ...rest, enabled: false }, entry.id);
 }
 
 export async function duplicateMapping(session: Session, entry: Entry): Promise<void> {
-  const hostname = await typeHost(session, `Duplicate the Mapping of ${entry.hostname}`);
-  if (hostname === undefined) {
+  const mapping = moved(entry, await typeTarget(session, `Duplicate the Mapping of ${entry.id}`));
+  if (mapping === undefined) {
     return;
   }
   try {
-    await session.saveMapping({ ...entry.stored, hostname });
+    await session.saveMapping(mapping);
   } catch (error) {
     if (!(error instanceof MappingError)) {
       throw error;
@@ -266,7 +228,7 @@ export async function copyReference({ reference }: Entry): Promise<void> {
 /** Lets the person pick one of the mappings where a command was run from the palette. */
 export async function pickEntry(session: Session, title: string): Promise<Entry | undefined> {
   const items = session.entries.map((entry) => ({
-    label: entry.hostname,
+    label: entry.id,
     description: entry.stored.names ?? entry.stored.reference,
     entry,
   }));

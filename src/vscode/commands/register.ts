@@ -53,11 +53,9 @@ export function registerCommands({ session, tree, terminals, log }: CommandParts
   const onEntry =
     (title: string, act: (entry: Entry) => unknown): Handler =>
     async (target) => {
-      const hostname =
-        target?.hostname ?? (tree.selection.length === 1 ? tree.selection[0]?.hostname : undefined);
+      const id = target?.id ?? (tree.selection.length === 1 ? tree.selection[0]?.id : undefined);
       const entry =
-        session.entries.find((candidate) => candidate.hostname === hostname) ??
-        (await pickEntry(session, title));
+        session.entries.find((candidate) => candidate.id === id) ?? (await pickEntry(session, title));
       return entry === undefined ? undefined : act(entry);
     };
   const handlers: Readonly<Record<CommandId, Handler>> = {

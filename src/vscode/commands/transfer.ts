@@ -5,6 +5,7 @@ import { parseMapping } from "../../core/mapping.ts";
 import { showWithActions } from "../notifications.ts";
 import type { Session } from "../session.ts";
 import { explain } from "../session.ts";
+import { describeRule } from "./ruleInput.ts";
 
 const fileFilter = { JSON: ["json"] };
 
@@ -69,19 +70,19 @@ async function take(session: Session, entries: readonly unknown[]): Promise<void
       problems.push(mapping);
       return [];
     }
-    const isKnown = session.entries.some(({ hostname }) => hostname === mapping.hostname);
+    const isKnown = session.entries.some(({ id }) => id === mapping.id);
     const { reference } = entry as { reference: string };
     return [
       {
-        label: mapping.hostname,
+        label: mapping.id,
         description: reference,
         detail: [
-          ...(mapping.rule === undefined ? [] : [`sent as ${mapping.rule.header}: ${mapping.rule.template}`]),
-          ...(isKnown ? ["replaces the mapping of this host"] : []),
+          ...(mapping.rule === undefined ? [] : [`sent as ${describeRule(mapping, mapping.rule)}`]),
+          ...(isKnown ? ["replaces the mapping that is there"] : []),
         ].join("; "),
         // Names from a file could hide what the reference leads to.
         stored: { ...(withoutNames(entry) as object), hostname: mapping.hostname, reference },
-        replacing: isKnown ? mapping.hostname : undefined,
+        replacing: isKnown ? mapping.id : undefined,
       },
     ];
   });

@@ -62,3 +62,78 @@ describe("parseMappings", () => {
     assert.deepEqual(problems, []);
   });
 });
+
+describe("the path of a mapping (contract 45)", () => {
+  it("makes it another one of its host, by its canonical form", () => {
+    const entries = ["/v1", "/v1/admin/", undefined, "/%76%32"].map((path) => ({
+      hostname: "A.example",
+      ...(path !== undefined && { path }),
+      reference,
+    }));
+    const { mappings, problems } = parseMappings(entries);
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      mappings.map(({ id }) => id),
+      ["a.example/v1/", "a.example/v1/admin/", "a.example", "a.example/v2/"],
+    );
+  });
+
+  for (const [first, second, named] of [
+    ["/v1", "/%76%31/", /^path: "a.example\/v1\/" is mapped twice$/],
+    ["//v1", "/v1/", /^path: "a.example\/v1\/" is mapped twice$/],
+    ["/", undefined, /^hostname: "a.example" is mapped twice$/],
+  ] as const) {
+    it(`${first} and ${second ?? "none"} are the same`, () => {
+      const { problems } = parseMappings([
+        { hostname: "a.example", path: first, reference },
+        { hostname: "a.example", ...(second !== undefined && { path: second }), reference },
+      ]);
+      assert.match(problems[0]?.message ?? "", named);
+    });
+  }
+
+  it("is refused by name where it is none", () => {
+    const { problems } = parseMappings([{ hostname: "a.example", path: "/v1?x", reference }]);
+    assert.equal(problems[0]?.message, 'path: "/v1?x" has a query');
+  });
+});
+
+describe("the rule of a mapping (contract 45)", () => {
+  for (const rule of [
+    { kind: "header", name: "x-goog-api-key", value: "{value}" },
+    { kind: "basic", username: "x-access-token" },
+    { kind: "basic", username: "" },
+    { kind: "basic", username: "jürgen@example.com" },
+    { kind: "query", name: "key" },
+    { kind: "service", id: "gemini" },
+  ]) {
+    it(`may be ${JSON.stringify(rule)}`, () => {
+      const { mappings, problems } = parseMappings([{ hostname: "a.example", reference, rule }]);
+      assert.deepEqual(problems, []);
+      assert.deepEqual(mappings[0]?.rule, rule);
+    });
+  }
+
+  for (const [rule, message] of [
+    [{}, /^rule\.kind: is none of header, basic, query, service/],
+    [{ kind: "cookie", name: "x" }, /^rule\.kind: is none of/],
+    ["bearer", /^rule: /],
+    [{ kind: "header", name: "x" }, /^rule\.value: /],
+    [{ kind: "header", name: "x y", value: "{value}" }, /^rule\.name: is no header field name/],
+    [{ kind: "header", name: "Host", value: "{value}" }, /^rule\.name: .*frames/],
+    [{ kind: "header", name: "x", value: "key" }, /^rule\.value: must hold \{value\}/],
+    [{ kind: "basic" }, /^rule\.username: /],
+    [{ kind: "basic", username: "a:b" }, /^rule\.username: has a colon/],
+    [{ kind: "basic", username: "a\nb" }, /^rule\.username: has a control character/],
+    [{ kind: "basic", username: "a", password: "x" }, /^rule: unknown key "password"/],
+    [{ kind: "query", name: "" }, /^rule\.name: is empty/],
+    [{ kind: "query", name: "a b" }, /^rule\.name: .*printable/],
+    [{ kind: "service", id: "gemni" }, /^rule\.id: "gemni" is none of anthropic, .*gemini/],
+    [{ kind: "service", id: "atlassian" }, /^rule\.id: "atlassian" needs .*"username".*e-mail/],
+  ] as const) {
+    it(`is refused by name: ${JSON.stringify(rule)}`, () => {
+      const { problems } = parseMappings([{ hostname: "a.example", reference, rule }]);
+      assert.match(problems[0]?.message ?? "", message);
+    });
+  }
+});

@@ -52,7 +52,7 @@ describe("terminalEnvironment", () => {
     assert.match(set["ANTHROPIC_API_KEY"] ?? "", /^sk-ant-api03-/);
     assert.equal(set["OPENAI_API_KEY"], undefined);
     const github = terminalEnvironment(endpoint, files, mapped({ hostname: "*.github.com" }), {}).set;
-    assert.match(github["GH_TOKEN"] ?? "", /^ghp_[A-Za-z0-9]{36}$/);
+    assert.match(github["GH_TOKEN"] ?? "", /^gho_[A-Za-z0-9]{36}$/);
     const disabled = mapped({ hostname: "api.openai.com", enabled: false });
     assert.equal(terminalEnvironment(endpoint, files, disabled, {}).set["OPENAI_API_KEY"], undefined);
   });
