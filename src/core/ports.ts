@@ -53,6 +53,8 @@ export interface FieldEntry {
 export interface Clock {
   /** Milliseconds; only differences have a meaning. */
   now(): number;
+  /** Unix time in milliseconds, which goes on while the machine sleeps and may be set. */
+  date(): number;
   /** Runs `callback` once after `milliseconds`; the returned function cancels it. Never keeps a process alive. */
   after(milliseconds: number, callback: () => void): () => void;
 }

@@ -40,6 +40,8 @@ type Entry =
 /** One question to the source. It is current, and its answer kept, while it is the one in the table. */
 interface Question {
   readonly provider: SecretProvider;
+  /** Unix time at which its answer has to be forgotten. */
+  readonly endsAt: number;
   readonly answer: Promise<SecretValue>;
   /** Ends the wait of those who asked, whatever the source still does. */
   readonly abandon: (reason: OneCliError) => void;
@@ -115,7 +117,7 @@ export class Resolver {
     if (entry !== undefined) {
       const age = this.#clock.now() - entry.readAt;
       // A busy thread, or a machine that was asleep, runs the timer late; the limit holds all the same.
-      if (age < this.#times.value && Date.now() < entry.endsAt) {
+      if (age < this.#times.value && this.#clock.date() < entry.endsAt) {
         this.#refreshAhead(key, reference, provider, age);
         return { value: entry.value, cached: true };
       }
@@ -132,16 +134,17 @@ export class Resolver {
   }
 
   #read(key: string, reference: SecretReference, provider: SecretProvider): Promise<SecretValue> {
-    const shared = this.#questions.get(key)?.answer;
-    if (shared !== undefined) {
-      return shared;
+    const shared = this.#questions.get(key);
+    // The answer to a question from before a one-time code changed is of no use to a request from after it.
+    if (shared !== undefined && this.#clock.date() < shared.endsAt) {
+      return shared.answer;
     }
     const pauseError = this.#pauseError();
     if (pauseError !== undefined) {
       return Promise.reject(pauseError);
     }
     const { promise: answer, resolve, reject: abandon } = Promise.withResolvers<SecretValue>();
-    const question: Question = { provider, answer, abandon };
+    const question: Question = { provider, endsAt: this.#endOf(reference), answer, abandon };
     this.#questions.set(key, question);
     this.#ask(question, key, reference)
       .finally(() => {
@@ -160,7 +163,7 @@ export class Resolver {
     try {
       const value = await question.provider.resolve(reference);
       if (isCurrent()) {
-        this.#keep(key, reference, value, askedAt);
+        this.#keep(key, value, askedAt, question.endsAt);
       }
       return value;
     } catch (error) {
@@ -172,17 +175,25 @@ export class Resolver {
     }
   }
 
-  #keep(key: string, reference: SecretReference, value: SecretValue, readAt: number): void {
-    const now = this.#clock.now();
-    const limits = [readAt + this.#times.value - now];
-    if (isOneTimeCode(reference)) {
-      limits.push(oneTimeCodePeriod - (Date.now() % oneTimeCodePeriod));
-    }
-    const remaining = Math.min(...limits);
+  /** Unix time at which a value that is asked for now has to be forgotten. */
+  #endOf(reference: SecretReference): number {
+    const date = this.#clock.date();
+    const end = date + this.#times.value;
+    return isOneTimeCode(reference)
+      ? Math.min(end, date - (date % oneTimeCodePeriod) + oneTimeCodePeriod)
+      : end;
+  }
+
+  #keep(key: string, value: SecretValue, readAt: number, endsAt: number): void {
+    const remaining = Math.min(
+      readAt + this.#times.value - this.#clock.now(),
+      // A code may be of the period in which it was asked for, though its answer came in the next.
+      endsAt - this.#clock.date(),
+    );
     this.#remove(key);
     if (remaining > 0) {
       const cancel = this.#clock.after(remaining, () => this.#entries.delete(key));
-      this.#entries.set(key, { kind: "value", value, readAt, endsAt: Date.now() + remaining, cancel });
+      this.#entries.set(key, { kind: "value", value, readAt, endsAt, cancel });
     }
   }
 

@@ -11,6 +11,8 @@ const other = parseSecretReference("op://Vault/Item/other");
 /** Time that passes when a test says so; what is due runs in order. */
 class TestClock implements Clock {
   #now = 0;
+  /** Unix time at the beginning: that of a period of one-time codes. */
+  #start = 1_700_000_010_000;
   readonly #timers = new Set<{ at: number; callback: () => void }>();
 
   get pending(): number {
@@ -21,10 +23,19 @@ class TestClock implements Clock {
     return this.#now;
   }
 
+  date(): number {
+    return this.#start + this.#now;
+  }
+
   after(milliseconds: number, callback: () => void): () => void {
     const timer = { at: this.#now + milliseconds, callback };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
+  }
+
+  /** Time on the wall alone. */
+  sleep(milliseconds: number): void {
+    this.#start += milliseconds;
   }
 
   advance(milliseconds: number, { late = false } = {}): void {
@@ -145,13 +156,68 @@ describe("Resolver: the cache", () => {
     await assert.rejects(value(), refuses("reference-not-found"));
   });
 
-  it("keeps a one-time code no longer than to the end of its period", async () => {
-    const { clock, provider, value } = setUp();
-    const code = parseSecretReference("op://Vault/Item/field?attribute=otp");
-    await value(code);
-    clock.advance(30_000);
-    await value(code);
+  const code = parseSecretReference("op://Vault/Item/field?attribute=otp");
+
+  it("keeps a one-time code to the end of its period, wherever in it the code was read", async () => {
+    const { clock, provider, resolver, value } = setUp();
+    clock.advance(29_000);
+    assert.equal(await value(code), "value 1");
+    clock.advance(999);
+    assert.equal(await value(code), "value 1");
+    clock.advance(1);
+    assert.equal(resolver.age(code), undefined, "forgotten by the timer");
+    assert.equal(await value(code), "value 2");
+    clock.advance(29_999);
+    assert.equal(await value(code), "value 2");
     assert.equal(provider.asked.length, 2);
+    clock.advance(1, { late: true });
+    assert.equal(await value(code), "value 3", "the timer is late");
+  });
+
+  it("never reads a one-time code ahead: the next one would be forgotten with it", async () => {
+    const { clock, provider, value } = setUp();
+    for (let elapsed = 0; elapsed < 120_000; elapsed += 1_000) {
+      assert.equal(await value(code), `value ${Math.floor(elapsed / 30_000) + 1}`);
+      clock.advance(1_000);
+    }
+    assert.equal(provider.asked.length, 4);
+  });
+
+  it("keeps no one-time code that was asked for in one period and came in the next", async () => {
+    const { clock, provider, resolver, value } = setUp();
+    clock.advance(29_000);
+    const release = provider.hold();
+    const early = [value(code), value(code)];
+    clock.advance(2_000);
+    release();
+    assert.deepEqual(await Promise.all(early), ["value 1", "value 1"]);
+    assert.equal(resolver.age(code), undefined);
+    assert.equal(await value(code), "value 2");
+    assert.equal(await value(code), "value 2");
+  });
+
+  it("asks again for a request that begins in the next period, though the last answer is under way", async () => {
+    const { clock, provider, value } = setUp();
+    clock.advance(29_000);
+    const release = provider.hold();
+    provider.answer = () => "of the first period";
+    const early = value(code);
+    clock.advance(1_000);
+    provider.answer = () => "of the second period";
+    const late = [value(code), value(code)];
+    release();
+    assert.equal(await early, "of the first period");
+    assert.deepEqual(await Promise.all(late), ["of the second period", "of the second period"]);
+    assert.equal(provider.asked.length, 2);
+    assert.equal(await value(code), "of the second period");
+    assert.equal(provider.asked.length, 2);
+  });
+
+  it("forgets values that the clock on the wall has outlived: the machine was asleep", async () => {
+    const { clock, value } = setUp();
+    assert.equal(await value(), "value 1");
+    clock.sleep(60_000);
+    assert.equal(await value(), "value 2");
   });
 
   it("is dropped for one reference, or for all, by invalidate", async () => {
