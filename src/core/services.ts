@@ -156,7 +156,7 @@ export const knownServices: readonly KnownService[] = [
     name: "Alibaba Cloud Model Studio (Qwen)",
     hosts: ["dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"],
     placeholders: { DASHSCOPE_API_KEY: placeholderKey("sk-", 35, "dashscope") },
-    docs: "https://www.alibabacloud.com/help/en/model-studio/use-qwen-by-calling-api",
+    docs: "https://www.alibabacloud.com/help/en/model-studio/first-api-call-to-qwen",
   },
   {
     id: "huggingface",
@@ -219,7 +219,7 @@ export const knownServices: readonly KnownService[] = [
     name: "Tavily",
     hosts: ["api.tavily.com"],
     placeholders: { TAVILY_API_KEY: placeholderKey("tvly-", 41, "tavily") },
-    docs: "https://docs.tavily.com/documentation/api-reference/introduction",
+    docs: "https://docs.tavily.com/api-reference/introduction",
   },
   {
     id: "exa",
@@ -228,7 +228,7 @@ export const knownServices: readonly KnownService[] = [
     placement: header("x-api-key"),
     credentials: ["x-api-key", "authorization"],
     placeholders: { EXA_API_KEY: placeholderKey("", 36, "exa") },
-    docs: "https://docs.exa.ai/reference/getting-started",
+    docs: "https://docs.exa.ai/reference/search",
   },
   {
     id: "firecrawl",
@@ -294,13 +294,13 @@ export const knownServices: readonly KnownService[] = [
     hosts: ["gitlab.com"],
     placement: basic("oauth2"),
     placeholders: {},
-    docs: "https://docs.gitlab.com/topics/git/clone/",
+    docs: "https://docs.gitlab.com/api/oauth2/#access-git-over-https-with-access-token",
   },
   {
     id: "bitbucket",
     name: "Bitbucket",
     hosts: ["api.bitbucket.org"],
-    placeholders: { BITBUCKET_TOKEN: placeholderKey("ATCTT3", 192, "bitbucket") },
+    placeholders: {},
     docs: "https://support.atlassian.com/bitbucket-cloud/docs/using-access-tokens/",
   },
   {
@@ -380,7 +380,7 @@ export const knownServices: readonly KnownService[] = [
     // supabase-js sends its key in both, and a placeholder in Authorization would be taken for a broken JWT.
     credentials: ["apikey", "authorization", "?apikey"],
     placeholders: {
-      SUPABASE_KEY: placeholderKey("sb_secret_", 41, "supabase"),
+      SUPABASE_SECRET_KEY: placeholderKey("sb_secret_", 41, "supabase"),
       SUPABASE_SERVICE_ROLE_KEY: placeholderKey("sb_secret_", 41, "supabase"),
     },
     docs: "https://supabase.com/docs/guides/api/api-keys",
@@ -441,7 +441,7 @@ export const knownServices: readonly KnownService[] = [
     name: "PagerDuty",
     hosts: ["api.pagerduty.com", "api.eu.pagerduty.com"],
     placement: authorization("Token token={value}"),
-    placeholders: { PAGERDUTY_TOKEN: placeholderKey("u+", 29, "pagerduty") },
+    placeholders: { PAGERDUTY_TOKEN: placeholderKey("", 20, "pagerduty") },
     docs: "https://developer.pagerduty.com/docs/authentication",
   },
   // Work
@@ -515,8 +515,8 @@ export const knownServices: readonly KnownService[] = [
     id: "hubspot",
     name: "HubSpot",
     hosts: ["api.hubapi.com"],
-    placeholders: { HUBSPOT_ACCESS_TOKEN: placeholderKey("pat-na1-", 44, "hubspot") },
-    docs: "https://developers.hubspot.com/docs/guides/apps/private-apps/overview",
+    placeholders: {},
+    docs: "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/intro-to-auth",
   },
   // Payment and mail
   {
@@ -534,7 +534,7 @@ export const knownServices: readonly KnownService[] = [
     name: "Shopify (Admin API)",
     hosts: ["*.myshopify.com"],
     placement: header("X-Shopify-Access-Token"),
-    placeholders: { SHOPIFY_ACCESS_TOKEN: placeholderHexKey("shpat_", 38, "shopify") },
+    placeholders: {},
     docs: "https://shopify.dev/docs/api/admin-rest#authentication",
   },
   {
@@ -558,7 +558,7 @@ export const knownServices: readonly KnownService[] = [
     hosts: ["api.mailgun.net", "api.eu.mailgun.net"],
     placement: basic("api"),
     placeholders: { MAILGUN_API_KEY: placeholderHexKey("", 50, "mailgun") },
-    docs: "https://documentation.mailgun.com/docs/mailgun/api-reference/mg-auth",
+    docs: "https://documentation.mailgun.com/docs/mailgun/api-reference/authentication",
   },
   {
     id: "resend",
@@ -581,7 +581,10 @@ export const knownServices: readonly KnownService[] = [
     name: "OpenWeather",
     hosts: ["api.openweathermap.org"],
     placement: query("appid"),
-    placeholders: { OPENWEATHER_API_KEY: placeholderHexKey("", 32, "openweather") },
+    placeholders: {
+      OPENWEATHER_API_KEY: placeholderHexKey("", 32, "openweather"),
+      OPENWEATHERMAP_API_KEY: placeholderHexKey("", 32, "openweather"),
+    },
     docs: "https://openweathermap.org/appid",
   },
 ];

@@ -196,7 +196,7 @@ describe("OneCLI in VS Code", function () {
     const view = await mappings();
     await view.inlineAction("api.anthropic.com", "Edit Mapping…");
     const title = "Edit Mapping: api.anthropic.com";
-    await pickRow(title, "Header");
+    await pickRow(title, "Sent As");
     const input = await pickRow(title, "Another header…");
     await input.waitForMessage("with {value} for the secret");
     await input.type("Host: {value}");
@@ -211,8 +211,86 @@ describe("OneCLI in VS Code", function () {
     await terminal.waitForText("edited-0");
     assert.equal(world.upstream.received.at(-1)?.headers["x-token"], `key=${world.secrets.anthropic}`);
     await view.inlineAction("api.anthropic.com", "Edit Mapping…");
-    await pickRow(title, "Header");
+    await pickRow(title, "Sent As");
     await pickRow(title, "x-api-key: {value}");
+    await workbench.clearNotifications();
+  });
+
+  it("maps a path of a host that is mapped to another secret, sent in another way", async () => {
+    await workbench.runCommand("OneCLI: Add Mapping…");
+    const input = await pickRow("Add Mapping", "Another host…");
+    await input.waitForMessage("A host, or *. and a domain");
+    await input.type("api.anthropic.com");
+    await input.waitForMessage("Enter asks for a path of it");
+    await input.accept();
+    await input.waitForMessage("and everything below");
+    await input.type("v1");
+    await input.waitForMessage("does not start with /");
+    await input.type("/v1/admin");
+    await input.accept();
+    const path = "Add Mapping: api.anthropic.com/v1/admin/";
+    for (const row of ["API Keys", "OpenAI", "api-key", "User name and password (Basic)…"]) {
+      await pickRow(path, row);
+    }
+    await input.waitForMessage("the secret is the password");
+    await input.type("me:x");
+    await input.waitForMessage("has a colon");
+    await input.type("me");
+    await input.accept();
+    await workbench.notification("api.anthropic.com/v1/admin/ is mapped");
+    const view = await mappings();
+    await view.waitForLabels("api.anthropic.com", "api.anthropic.com/v1/admin/");
+    const terminal = new TerminalPanel(workbench.page);
+    await terminal.type("clear; curl -s https://api.anthropic.com/v1/%61dmin/users; echo admin-$?");
+    await terminal.waitForText("admin-0");
+    const received = world.upstream.received.at(-1);
+    const basic = Buffer.from(`me:${world.secrets.openai}`).toString("base64");
+    assert.deepEqual(
+      [received?.url, received?.headers.authorization],
+      ["/v1/%61dmin/users", `Basic ${basic}`],
+    );
+    await workbench.screenshot("6-paths");
+    await workbench.clearNotifications();
+    await view.inlineAction("api.anthropic.com/v1/admin/", "Remove Mapping");
+    await workbench.clickNotification("api.anthropic.com/v1/admin/ is no longer mapped", "Undo");
+    await view.waitForLabels("api.anthropic.com", "api.anthropic.com/v1/admin/");
+    await view.inlineAction("api.anthropic.com/v1/admin/", "Remove Mapping");
+    await view.waitForLabels("api.anthropic.com");
+    await workbench.clearNotifications();
+  });
+
+  it("offers a path in the last step, where going without one is the default", async () => {
+    await workbench.runCommand("OneCLI: Add Mapping…");
+    await pickRow("Add Mapping", "OpenAI");
+    for (const row of ["API Keys", "OpenAI", "api-key", "Only below a path…"]) {
+      await pickRow("Add Mapping: api.openai.com", row);
+    }
+    const input = await workbench.quickInput("Add Mapping: api.openai.com");
+    await input.waitForMessage("and everything below");
+    await input.type("/v1/");
+    await input.accept();
+    await pickRow("Add Mapping: api.openai.com/v1/", "As a known service takes it…");
+    await pickRow("Add Mapping: api.openai.com/v1/", "Google Gemini");
+    const view = await mappings();
+    await view.waitForLabels("api.anthropic.com", "api.openai.com/v1/");
+    await view.inlineAction("api.openai.com/v1/", "Edit Mapping…");
+    const title = "Edit Mapping: api.openai.com/v1/";
+    await (await workbench.quickInput(title)).row("Sent As").waitFor();
+    await workbench.screenshot("6-edit");
+    await pickRow(title, "Path");
+    await input.waitForMessage("and everything below");
+    await input.type("/");
+    await input.accept();
+    await view.waitForLabels("api.anthropic.com", "api.openai.com");
+    await view.inlineAction("api.openai.com", "Remove Mapping");
+    await view.waitForLabels("api.anthropic.com");
+    await workbench.clearNotifications();
+  });
+
+  it("says where an agent gives its placeholder to another host", async () => {
+    const terminal = new TerminalPanel(workbench.page);
+    await terminal.type('clear; curl -s -m 5 -H "X-Key: $ANTHROPIC_API_KEY" http://elsewhere.example/; echo');
+    await workbench.notification("sent the placeholder of Anthropic to elsewhere.example");
     await workbench.clearNotifications();
   });
 

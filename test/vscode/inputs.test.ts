@@ -3,6 +3,7 @@ import { type FieldEntry } from "../../src/core/ports.ts";
 import { parseSecretReference } from "../../src/core/secretReference.ts";
 import { canonicalHost } from "../../src/vscode/commands/hostInput.ts";
 import { referenceTo } from "../../src/vscode/commands/referenceInput.ts";
+import { describeRule } from "../../src/vscode/commands/ruleInput.ts";
 import { readEntries } from "../../src/vscode/commands/transfer.ts";
 
 describe("the host that was typed or pasted", () => {
@@ -74,6 +75,41 @@ describe("the reference to a picked field", () => {
     it(`is made of ids where two ${what} have the name`, () => {
       const { reference } = referenceTo({ vault, item, field }, { ...choices, ...more });
       assert.equal(reference, `op://${vault.id}/${item.id}/${field.id}`);
+    });
+  }
+});
+
+describe("how a secret is sent, in words", () => {
+  const rules = [
+    [{ kind: "header", name: "X-Key", value: "k={value}" }, "X-Key: k={value}"],
+    [{ kind: "basic", username: "me" }, "Authorization: Basic me:{value}"],
+    [{ kind: "query", name: "key" }, "?key={value}"],
+    [{ kind: "service", id: "gemini" }, "x-goog-api-key: {value} (Google Gemini)"],
+  ] as const;
+  for (const [rule, words] of rules) {
+    it(`is ${words}`, () => {
+      assert.equal(describeRule({ hostname: "a.example", path: "/" }, rule), words);
+    });
+  }
+
+  for (const [target, words] of [
+    ["api.anthropic.com/", "x-api-key: {value}"],
+    ["api.openai.com/v1/", "Authorization: Bearer {value}"],
+    ["a.example/", "Authorization: Bearer {value}"],
+    ["maps.googleapis.com/", "?key={value}"],
+    ["slack.com/", "Authorization: Bearer {value}"],
+    ["gitlab.com/", "as each path wants it"],
+    ["gitlab.com/api/v4/", "PRIVATE-TOKEN: {value}"],
+    ["gitlab.com/group/", "Authorization: Basic oauth2:{value}"],
+    ["mine.openai.azure.com/", "api-key: {value}"],
+    ["*.openai.azure.com/", "api-key: {value}"],
+    ["*.anthropic.com/", "as each host wants it"],
+    ["*.example.com/", "as each host wants it"],
+  ] as const) {
+    it(`is by default, for ${target}: ${words}`, () => {
+      const slash = target.indexOf("/");
+      const parts = { hostname: target.slice(0, slash), path: target.slice(slash) };
+      assert.equal(describeRule(parts, undefined), words);
     });
   }
 });

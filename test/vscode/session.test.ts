@@ -196,6 +196,62 @@ describe("a window", function () {
     assert.equal(window.session.stateOf(mended).kind, "ready");
   });
 
+  it("tells two mappings of one host apart by their paths: secrets, states, changes, removal", async () => {
+    const { session, get, until } = await openWithPaths();
+    const [whole, admin] = session.entries;
+    assert.ok(whole !== undefined && admin !== undefined);
+    assert.deepEqual([whole.id, admin.id], ["api.anthropic.com", "api.anthropic.com/v1/admin/"]);
+    await get("api.anthropic.com", "/v1/admin/users");
+    const [first] = world.upstream.received;
+    assert.equal(
+      first?.headers.authorization,
+      `Basic ${Buffer.from(`me:${world.secrets.openai}`).toString("base64")}`,
+    );
+    await until(() => session.stateOf(admin).kind === "ready");
+    assert.equal(session.stateOf(whole).kind, "unused");
+    const { path, ...everywhere } = admin.stored;
+    await assert.rejects(session.saveMapping(everywhere, admin.id), /api\.anthropic\.com is mapped already/);
+    await session.removeMapping(whole.id);
+    assert.equal((await get("api.anthropic.com", "/v1/messages", "x-api-key: own")).status, 200);
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], "own");
+    const moved = await session.saveMapping(everywhere, admin.id);
+    assert.deepEqual(
+      session.entries.map(({ id }) => id),
+      ["api.anthropic.com"],
+    );
+    assert.equal(session.stateOf(moved).kind, "unused");
+  });
+
+  async function openWithPaths() {
+    const window = await open();
+    await window.session.connect(world.service.token, never);
+    await window.session.saveMapping(anthropic);
+    await window.session.saveMapping({
+      ...anthropic,
+      path: "/v1/admin",
+      reference: "op://API Keys/OpenAI/api-key",
+      rule: { kind: "basic", username: "me" },
+    });
+    return {
+      session: window.session,
+      get: window.get.bind(window),
+      until: window.until.bind(window),
+    };
+  }
+
+  it("says of a placeholder that it went to another host than its service's", async () => {
+    const window = await open();
+    await window.session.connect(world.service.token, never);
+    await window.session.saveMapping(anthropic);
+    const openai = { hostname: "api.openai.com", reference: "op://API Keys/OpenAI/api-key" };
+    await window.session.saveMapping(openai);
+    const placeholder = window.session.environment?.set["OPENAI_API_KEY"] ?? "";
+    await window.get("api.openai.com", "/", `Authorization: Bearer ${placeholder}`);
+    await window.get("api.anthropic.com", "/", `X-Other: ${placeholder}`);
+    await window.until(() => window.leaks.length > 0);
+    assert.deepEqual(window.leaks, [{ service: "openai", host: "api.anthropic.com" }]);
+  });
+
   it("lists names for the picker", async () => {
     const window = await open();
     await window.session.connect(world.service.token, never);

@@ -77,14 +77,14 @@ export class TestWindow {
     }
   }
 
-  /** GET / of a mapped host, by the variables that a terminal gets. */
-  async get(host: string): Promise<{ status: number; body: string }> {
+  /** GET of a mapped host, by the variables that a terminal gets. */
+  async get(host: string, path = "/", ...fields: string[]): Promise<{ status: number; body: string }> {
     const environment = await this.session.ensureEnvironment();
     const proxy = new URL(environment?.set["HTTPS_PROXY"] ?? "");
     const endpoint = { port: Number(proxy.port), username: proxy.username, password: proxy.password };
     const ca = await readFile(environment?.set["SSL_CERT_FILE"] ?? "", "utf8");
     const wire = await openTls(endpoint, `${host}:443`, { ca });
-    wire.send(requestHead("GET /", `Host: ${host}`, "Connection: close"));
+    wire.send(requestHead(`GET ${path}`, `Host: ${host}`, "Connection: close", ...fields));
     const { status, body } = await wire.answer();
     wire.socket.destroy();
     return { status, body };

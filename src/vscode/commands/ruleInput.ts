@@ -5,7 +5,7 @@ import type { Placement } from "../../core/injection.ts";
 import { ruleSchema } from "../../core/mapping.ts";
 import { everyPath } from "../../core/requestPath.ts";
 import { coveredServices, findService, type Rule, serviceRule } from "../../core/serviceRules.ts";
-import { bearer, type KnownService, knownServices } from "../../core/services.ts";
+import { type KnownService, knownServices } from "../../core/services.ts";
 
 /** What a mapping is for, in canonical form. */
 export interface Target {
@@ -80,19 +80,19 @@ export function describeRule(target: Target, rule: Rule | undefined): string {
   return `${describePlacement(serviceRule(service).placement)} (${service?.name ?? rule.id})`;
 }
 
-function describeDefault({ hostname, path }: Target): string {
-  const pattern = parseHostPattern(hostname);
-  const services = servicesOf({ hostname, path });
-  const texts = new Set(services.map((service) => describePlacement(serviceRule(service).placement)));
-  const isWhole = ({ hosts, path: own = everyPath }: KnownService) =>
-    path.startsWith(own) && (!pattern.wildcard || hosts.includes(hostname));
-  if (!services.some(isWhole)) {
-    texts.add(describePlacement(bearer));
-  }
+function describeDefault(target: Target): string {
+  const { wildcard } = parseHostPattern(target.hostname);
+  const coversAll = ({ hosts, path = everyPath }: KnownService) =>
+    target.path.startsWith(path) && (!wildcard || hosts.includes(target.hostname));
+  const services = servicesOf(target);
+  const [main] = services
+    .filter(coversAll)
+    .sort((a, b) => (b.path ?? everyPath).length - (a.path ?? everyPath).length);
+  const parts = services.filter((service) => !coversAll(service));
+  const texts = new Set([main, ...parts].map((service) => describePlacement(serviceRule(service).placement)));
   const [only, ...more] = texts;
-  const differs = pattern.wildcard && !services.some(isWhole);
-  return only === undefined || more.length > 0 || differs
-    ? `as each ${pattern.wildcard ? "host" : "path"} wants it`
+  return only === undefined || more.length > 0 || (wildcard && main === undefined)
+    ? `as each ${wildcard ? "host" : "path"} wants it`
     : only;
 }
 

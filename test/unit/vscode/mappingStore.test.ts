@@ -36,6 +36,42 @@ describe("MappingStore", () => {
     assert.deepEqual(hosts(store), ["z.example", "c.example"]);
   });
 
+  it("tells mappings of one host apart by their canonical path, over a restart as well", async () => {
+    const state = new MemoryState();
+    const store = new MappingStore(state);
+    const rule = { kind: "query", name: "key" } as const;
+    await store.put({ hostname: "a.example", path: "/", reference });
+    await store.put({ hostname: "a.example", path: "/%76%31", reference, rule });
+    await assert.rejects(store.put({ hostname: "a.example", path: "//v1/", reference }), MappingError);
+    const reopened = new MappingStore(state);
+    assert.deepEqual(
+      reopened.entries.map(({ id, stored }) => [id, stored]),
+      [
+        ["a.example", { hostname: "a.example", reference }],
+        ["a.example/v1/", { hostname: "a.example", path: "/v1/", reference, rule }],
+      ],
+    );
+    await reopened.put({ hostname: "a.example", path: "/v2", reference }, "a.example/v1/");
+    await reopened.remove("a.example");
+    assert.deepEqual(
+      reopened.entries.map(({ id }) => id),
+      ["a.example/v2/"],
+    );
+  });
+
+  it("reads what was stored before there were paths and kinds of rules", async () => {
+    const state = new MemoryState();
+    const rule = { kind: "header", name: "X-Key", value: "{value}" };
+    const stored = [{ hostname: "a.example", reference, names: "V/I/f", rule, enabled: false }];
+    await state.update(key, { version: 1, mappings: stored });
+    const store = new MappingStore(state);
+    assert.equal(store.problem, undefined);
+    assert.deepEqual(
+      store.entries.map((entry) => entry.stored),
+      stored,
+    );
+  });
+
   it("refuses what is no mapping, and a host that is mapped already", async () => {
     const store = new MappingStore(new MemoryState());
     await store.put({ hostname: "a.example", reference });
