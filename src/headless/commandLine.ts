@@ -44,13 +44,21 @@ at once.
   --config FILE       JSON; only "mappings" is required, paths are relative to FILE:
                       {
                         "mappings": [
-                          {"hostname": "api.anthropic.com", "reference": "op://API Keys/Anthropic/credential"}
+                          {"hostname": "api.anthropic.com", "reference": "op://API Keys/Anthropic/credential"},
+                          {"hostname": "api.example.com", "path": "/v1/", "reference": "op://API Keys/Example/key",
+                           "rule": {"kind": "header", "name": "X-Key", "value": "{value}"}}
                         ],
                         "parentProxy": "http://127.0.0.1:3128",
                         "extraCaCertificates": ["ca.pem"],
                         "listen": {"port": 0},
                         "dataDir": "state"
                       }
+                      A mapping without "rule" sends its secret as the known service of the host wants it, else as
+                      Authorization: Bearer. The other rules:
+                        {"kind": "basic", "username": "x-access-token"}
+                        {"kind": "query", "name": "key"}
+                        {"kind": "service", "id": "gemini"}
+                      "path" limits it to that path and everything below; the longest that fits wins.
   --token-fd N        read the Service Account token from this file descriptor
   --token-file FILE   read it from this file
                       (otherwise: the variable OP_SERVICE_ACCOUNT_TOKEN; without a token, mapped hosts are refused)

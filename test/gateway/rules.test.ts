@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { type IncomingMessage, type ServerResponse } from "node:http";
+import { type ClientHttp2Session } from "node:http2";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { proxyUrl } from "../../src/core/terminalEnvironment.ts";
 import { type ActivityRecord } from "../../src/shared/gatewayProtocol.ts";
 import { leaksIn } from "../support/canary.ts";
 import { type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
+import { ask as askHttp2, openHttp2 } from "../support/http2.ts";
 import { killPrograms, Program } from "../support/program.ts";
 import { assertRefusal, basicAuthorization, openConnection, requestHead } from "../support/wire.ts";
 
@@ -203,6 +205,26 @@ describe("rules", () => {
     fixture.gateway.setMappings(mappingsOf(mappings));
     assert.equal(await get("/v1/admin"), bearer(secrets.anthropic));
     wire.socket.destroy();
+  });
+
+  it("are chosen, and written into the query, by HTTP/2 as well (contract 24, 45)", async () => {
+    const open = (host: string) => openHttp2(fixture.endpoint, `${host}:443`, fixture.pems.certificate);
+    const paths = await open("paths.example");
+    const query = await open("query.example");
+    const get = async (session: ClientHttp2Session, path: string) => {
+      const { status } = await askHttp2(session, { ":path": path, authorization: "Bearer own" });
+      return [status, fixture.upstream.received.at(-1)?.headers.authorization];
+    };
+    assert.deepEqual(await get(paths, "/%76%31/x"), [200, bearer(secrets.openai)]);
+    assert.deepEqual(await get(paths, "/v1/x/../admin"), [200, bearer(secrets.anthropic)]);
+    assert.deepEqual(await get(paths, "/v1/../public"), [200, "Bearer own"]);
+    const count = fixture.upstream.received.length;
+    assert.equal((await get(paths, "/v1/..%2fpublic"))[0], 400);
+    assert.equal(fixture.upstream.received.length, count);
+    await get(query, "/?a&key=own");
+    assert.equal(fixture.upstream.received.at(-1)?.url, `/?a&key=${secrets.openai}`);
+    paths.destroy();
+    query.destroy();
   });
 
   describe("and git", () => {
