@@ -21,7 +21,7 @@ const forbidden: readonly (readonly [RegExp, string])[] = [
   [/\\/, "has a backslash"],
   [/\*/, "has a star; a path covers everything below it without one"],
   [/%(?![0-9a-f]{2})/i, "has a % that encodes nothing"],
-  [/(^|\/)(\.|%2e){1,2}(\/|$)/i, "has a dot segment"],
+  [/(\/|%2f|%5c)(\.|%2e){1,2}(\/|%2f|%5c|;|$)/i, "has a dot segment"],
 ];
 
 /**

@@ -109,8 +109,10 @@ function leakedIn(text: string, host: string): string | undefined {
   return undefined;
 }
 
-function belongsTo({ hosts }: KnownService, host: string): boolean {
-  return hosts.some((own) => (own.startsWith("*.") ? host.endsWith(own.slice(1)) : host === own));
+function belongsTo({ hosts, kin = [] }: KnownService, host: string): boolean {
+  return [...hosts, ...kin].some((own) =>
+    own.startsWith("*.") ? host.endsWith(own.slice(1)) : host === own,
+  );
 }
 
 function decodeBase64(text: string): string {

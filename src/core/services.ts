@@ -8,6 +8,8 @@ export interface KnownService extends Pick<InjectionRule, "credentials" | "varia
   readonly name: string;
   /** Exact, or `*.` and a domain where each tenant has a host of its own. */
   readonly hosts: readonly string[];
+  /** Other hosts that its placeholders are meant for: tools take one token for all of them. */
+  readonly kin?: readonly string[];
   /** Only requests below it, where the rest of the host is something else. */
   readonly path?: string;
   /** Absent: `Authorization: Bearer`. */
@@ -259,6 +261,7 @@ export const knownServices: readonly KnownService[] = [
     id: "github",
     name: "GitHub",
     hosts: ["api.github.com", "uploads.github.com"],
+    kin: ["github.com"], // gh is git's credential helper
     placeholders: { GH_TOKEN: githubToken, GITHUB_TOKEN: githubToken },
     docs: "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api",
   },

@@ -32,6 +32,8 @@ describe("the path of a mapping", () => {
     ["/v1/../x", /dot segment/],
     ["/v1/%2E%2e", /dot segment/],
     ["/./x", /dot segment/],
+    ["/v1%2f..%5cadmin", /dot segment/],
+    ["/v1/..;x/admin", /dot segment/],
     ["/%zz", /encodes nothing/],
     ["/\ud800", /Unicode/],
   ] as const) {

@@ -214,6 +214,7 @@ describe("placeholders", () => {
     ["of hexadecimal digits", ["Api-Key", azure], "/", "evil.example", "azure-openai"],
     ["on its way to its service", ["Authorization", `Bearer ${openai}`], "/", "api.openai.com", undefined],
     ["on its way to one of its services", basic(`x:${github}`), "/", "api.githubcopilot.com", undefined],
+    ["on its way to git's host", basic(`x:${github}`), "/", "github.com", undefined],
     ["on its way to a tenant of its service", ["Api-Key", azure], "/", "mine.openai.azure.com", undefined],
     ["on its way to a name that looks like it", ["A", azure], "/", "openai.azure.com", "azure-openai"],
     ["that is none", ["Authorization", "Basic ???", "X", "onecli"], "/onecli", "evil.example", undefined],

@@ -4,7 +4,7 @@ import { proxyUrl, terminalEnvironment } from "../../../src/core/terminalEnviron
 
 const endpoint = { port: 4711, username: "onecli", password: "p@ss:w/rd" };
 const files = { ca: "/d/ca.pem", bundle: "/d/bundle.pem", additions: "/d/additions.pem" };
-const mapped = (...entries: { hostname: string; enabled?: boolean }[]) =>
+const mapped = (...entries: { hostname: string; path?: string; rule?: unknown; enabled?: boolean }[]) =>
   parseMappings(entries.map((entry) => ({ ...entry, reference: "op://v/i/f" }))).mappings;
 
 describe("terminalEnvironment", () => {
@@ -55,6 +55,24 @@ describe("terminalEnvironment", () => {
     assert.match(github["GH_TOKEN"] ?? "", /^gho_[A-Za-z0-9]{36}$/);
     const disabled = mapped({ hostname: "api.openai.com", enabled: false });
     assert.equal(terminalEnvironment(endpoint, files, disabled, {}).set["OPENAI_API_KEY"], undefined);
+  });
+
+  const variables = (...entries: { hostname: string; path?: string; rule?: unknown }[]) =>
+    Object.keys(terminalEnvironment(endpoint, files, mapped(...entries), {}).set);
+
+  it("sets them for a tenant of a service, and for a host that speaks a service's language", () => {
+    assert.ok(variables({ hostname: "mine.openai.azure.com" }).includes("AZURE_OPENAI_API_KEY"));
+    const rule = { kind: "service", id: "anthropic" };
+    assert.ok(variables({ hostname: "llm.corp.example", rule }).includes("ANTHROPIC_API_KEY"));
+    assert.ok(!variables({ hostname: "llm.corp.example" }).includes("ANTHROPIC_API_KEY"));
+  });
+
+  it("sets none where another part of the service's host, or another port, is mapped", () => {
+    const isSet = (path?: string) =>
+      variables({ hostname: "gitlab.com", ...(path !== undefined && { path }) }).includes("GITLAB_TOKEN");
+    assert.deepEqual([isSet(), isSet("/api/v4/"), isSet("/group/")], [true, true, false]);
+    assert.ok(!variables({ hostname: "api.openai.com:8443" }).includes("OPENAI_API_KEY"));
+    assert.ok(!variables({ hostname: "githubcopilot.com" }).includes("COPILOT_GITHUB_TOKEN"));
   });
 
   it("never holds what VS Code would expand", () => {
