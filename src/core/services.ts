@@ -407,7 +407,7 @@ export const knownServices: readonly KnownService[] = [
   {
     id: "sentry",
     name: "Sentry",
-    hosts: ["sentry.io", "*.sentry.io"],
+    hosts: ["sentry.io", "us.sentry.io", "de.sentry.io"],
     path: "/api/",
     placeholders: { SENTRY_AUTH_TOKEN: placeholderHexKey("sntryu_", 71, "sentry") },
     docs: "https://docs.sentry.io/api/auth/",
