@@ -159,10 +159,16 @@ export class RawServer {
     return new RawServer(createTcpServer({ allowHalfOpen: true }), "connection").#listen();
   }
 
-  static async startTls(authority: TestAuthority, names: readonly string[]): Promise<RawServer> {
+  /** @param protocols that it agrees to speak; without any, what is spoken is left open */
+  static async startTls(
+    authority: TestAuthority,
+    names: readonly string[],
+    protocols?: readonly string[],
+  ): Promise<RawServer> {
     const certificate = await authority.issue({ names });
+    const options = { ...certificate, allowHalfOpen: true };
     return new RawServer(
-      createTlsServer({ ...certificate, allowHalfOpen: true }),
+      createTlsServer(protocols === undefined ? options : { ...options, ALPNProtocols: [...protocols] }),
       "secureConnection",
     ).#listen();
   }
