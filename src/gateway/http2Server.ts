@@ -2,6 +2,7 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { type TLSSocket } from "node:tls";
 import { type Authority } from "../core/hostname.ts";
+import { lingerThenDestroy } from "./answers.ts";
 import { type HeadLimits, headLimits } from "./connections.ts";
 import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
 import { Http2Downstream } from "./http2Downstream.ts";
@@ -12,6 +13,7 @@ const maxStreams = 256;
 
 interface Connection {
   readonly session: ServerHttp2Session;
+  readonly socket: TLSSocket;
   readonly authority: Authority;
   streams: number;
   /** Until when a request has to come, where there is none. */
@@ -47,6 +49,7 @@ export class Http2Server {
     } as Parameters<typeof performServerHandshake>[1]);
     const connection: Connection = {
       session,
+      socket,
       authority: origin.authority,
       streams: 0,
       until: performance.now() + this.#limits.first,
@@ -137,9 +140,11 @@ export class Http2Server {
 
   #closeLate(): void {
     const now = performance.now();
-    for (const { session, streams, until } of this.#connections) {
-      if (streams === 0 && until <= now) {
+    for (const { session, socket, streams, until } of this.#connections) {
+      if (session.destroyed || (streams === 0 && until <= now)) {
         session.close();
+        // A session ends its side alone, and waits for a field block that was begun: the client need not do its part.
+        lingerThenDestroy(socket);
       }
     }
   }

@@ -665,3 +665,36 @@ describe("frames of HTTP/2", () => {
     await connection.wire.closed();
   });
 });
+
+describe("limits of HTTP/2", () => {
+  let fixture: Fixture;
+  before(async () => (fixture = await startFixture({ limits: { first: 300, next: 300 } })));
+  after(() => fixture.stop());
+
+  const beginnings: readonly (readonly [what: string, bytes: Buffer])[] = [
+    ["never begins", Buffer.alloc(0)],
+    ["stops within its preface", preface.subarray(0, 10)],
+    ["asks nothing after its preface", Buffer.concat([preface, settings()])],
+    [
+      "stops within a field block",
+      Buffer.concat([preface, settings(), frame(frameType.headers, flag.endStream, 1, fieldBlock(get))]),
+    ],
+    ["asks nothing after an answer", Buffer.concat([preface, settings(), headers(1, get)])],
+  ];
+  for (const [what, bytes] of beginnings) {
+    it(`closes a connection that ${what}, though the client keeps its side open (contract 18)`, async () => {
+      const ca = fixture.pems.certificate;
+      const wire = await openTls(fixture.endpoint, `${host}:443`, { ca, protocol: "h2" });
+      const connection = new FrameConnection(wire);
+      connection.send(bytes);
+      const { payload } = await connection.until(frameType.goaway);
+      assert.equal(payload.readUInt32BE(4), errorCode.none);
+      await wire.closed();
+      // Only a socket that is gone on the other side refuses what comes.
+      const gone = new Promise((resolve) => wire.socket.once("close", resolve));
+      const writing = setInterval(() => connection.send(ping()), 20);
+      await gone;
+      clearInterval(writing);
+    });
+  }
+});
