@@ -16,10 +16,13 @@ import { version } from "../shared/version.ts";
 import { Activity } from "./activity.ts";
 import { type CertificateAuthority } from "./certificateAuthority.ts";
 import { type HeadLimits } from "./connections.ts";
+import { Dialer } from "./dialer.ts";
 import { type ExchangeServices } from "./exchange.ts";
 import { Interceptor } from "./interceptor.ts";
+import { parseNoProxy } from "./noProxy.ts";
 import { type ParentProxy } from "./parentProxy.ts";
 import { ProxyServer } from "./proxyServer.ts";
+import { Trust } from "./tlsConnection.ts";
 import { Upstream } from "./upstream.ts";
 import { WebSockets } from "./webSockets.ts";
 
@@ -31,9 +34,11 @@ const username = "onecli";
 export interface GatewayOptions {
   readonly mappings: readonly Mapping[];
   readonly authority: CertificateAuthority;
-  /** PEM: all that upstream certificates are verified against. */
+  /** PEM: all that certificates of servers are verified against. */
   readonly trustedRoots: readonly string[];
   readonly parentProxy?: ParentProxy | undefined;
+  /** What is reached without it, in lists as NO_PROXY has them. */
+  readonly noProxy?: readonly string[];
   /** 0 for any free port. */
   readonly port?: number;
   /** Of an earlier run, so that its terminals go on working; a fresh one of 256 bits otherwise. */
@@ -87,9 +92,17 @@ export class Gateway {
     const { logger, limits } = options;
     const activity = new Activity();
     const resolver = new Resolver(options.clock ?? systemClock);
+    const trust = new Trust(options.trustedRoots);
+    const noProxy = parseNoProxy(options.noProxy ?? []);
+    for (const entry of noProxy.broken) {
+      logger.warn(
+        `${JSON.stringify(entry)} in noProxy names no host and no range of addresses; it is left out.`,
+      );
+    }
+    const dialer = new Dialer({ parentProxy: options.parentProxy, noProxy, trust });
     const upstream = new Upstream({
-      parentProxy: options.parentProxy,
-      trustedRoots: options.trustedRoots,
+      dialer,
+      trust,
       ...(limits?.connect !== undefined && { connectTimeout: limits.connect }),
     });
     const state = new GatewayState(options.mappings);

@@ -1,15 +1,19 @@
-// The proxy that this machine had before us, and the way to a host: straight, or through it.
-import { request as httpRequest } from "node:http";
-import { connect, type Socket } from "node:net";
-import { OneCliError } from "../core/errors.ts";
-import { type Authority, withoutBrackets } from "../core/hostname.ts";
+// The proxy that this machine had before us: how it is written, and where it is found.
+import { type Authority, HostnameError, parseAuthority } from "../core/hostname.ts";
 import { sessionMarker } from "../core/terminalEnvironment.ts";
 
-export interface ParentProxy {
-  readonly host: string;
-  readonly port: number;
-  /** Value of `Proxy-Authorization`, from the URL's user name and password. */
+/** A parent proxy; its host, like any other, in canonical form. */
+export interface ParentProxy extends Authority {
+  readonly kind: "http" | "https" | "socks5";
+  /** Value of `Proxy-Authorization`, for the kinds http and https. */
   readonly authorization?: string;
+  /** For the kind socks5 (RFC 1929). */
+  readonly login?: Login;
+}
+
+export interface Login {
+  readonly username: string;
+  readonly password: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -22,7 +26,21 @@ export class ParentProxyError extends Error {
   }
 }
 
-/** @throws ParentProxyError */
+/** SOCKS 5 gets the name of a host in any case: `socks5h` says so, and `socks5` is not taken to mean otherwise. */
+const schemes: Readonly<Record<string, { readonly kind: ParentProxy["kind"]; readonly port: number }>> = {
+  "http:": { kind: "http", port: 80 },
+  "https:": { kind: "https", port: 443 },
+  "socks5:": { kind: "socks5", port: 1080 },
+  "socks5h:": { kind: "socks5", port: 1080 },
+};
+
+/** A part of a SOCKS login has its length in one byte. */
+const longestLogin = 255;
+
+/**
+ * Reads `scheme://[user:password@]host[:port]`; without a scheme, http.
+ * @throws ParentProxyError
+ */
 export function parseParentProxy(text: string): ParentProxy {
   let url: URL;
   try {
@@ -31,18 +49,40 @@ export function parseParentProxy(text: string): ParentProxy {
   } catch {
     throw new ParentProxyError("is no URL");
   }
-  if (url.protocol !== "http:") {
-    throw new ParentProxyError(`has the scheme ${url.protocol}// where http:// is wanted`);
+  const scheme = schemes[url.protocol];
+  if (scheme === undefined) {
+    throw new ParentProxyError(`has the scheme ${url.protocol}// where http, https or socks5 is wanted`);
   }
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+  if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
     throw new ParentProxyError("has a path, a query or a fragment");
   }
-  const credentials = `${decode(url.username)}:${decode(url.password)}`;
-  return {
-    host: url.hostname,
-    port: url.port === "" ? 80 : Number(url.port),
-    ...(credentials !== ":" && { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` }),
-  };
+  const { kind } = scheme;
+  return { kind, ...parseHost(url.host, scheme.port), ...credentials(kind, url) };
+}
+
+function parseHost(text: string, defaultPort: number): Authority {
+  try {
+    return parseAuthority(text, defaultPort);
+  } catch (error) {
+    if (error instanceof HostnameError) {
+      throw new ParentProxyError(`has a host that ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+function credentials(kind: ParentProxy["kind"], url: URL): Pick<ParentProxy, "authorization" | "login"> {
+  const [username, password] = [decode(url.username), decode(url.password)];
+  if (username === "" && password === "") {
+    return {};
+  }
+  if (kind !== "socks5") {
+    return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
+  }
+  if ([username, password].some((part) => Buffer.byteLength(part) > longestLogin)) {
+    throw new ParentProxyError(`has a user name or password of more than ${longestLogin} bytes`);
+  }
+  return { login: { username, password } };
 }
 
 function decode(part: string): string {
@@ -59,129 +99,21 @@ function decode(part: string): string {
  * @throws ParentProxyError
  */
 export function parentProxyOfEnvironment(environment: Environment): ParentProxy | undefined {
-  // A variable that is set to nothing counts as not set.
-  const text = [environment["HTTPS_PROXY"], environment["https_proxy"]].find(
-    (value) => value !== undefined && value !== "",
-  );
-  if (text === undefined) {
-    return undefined;
-  }
-  const parent = parseParentProxy(text);
-  return `${parent.host}:${parent.port}` === environment[sessionMarker] ? undefined : parent;
-}
-
-/**
- * Opens a TCP connection to a host, or a tunnel to it through the parent proxy.
- * @throws OneCliError `upstream-unreachable`, `upstream-timeout` when `signal` aborts with one.
- */
-export function dial(
-  authority: Authority,
-  parent: ParentProxy | undefined,
-  signal: AbortSignal,
-): Promise<Socket> {
-  return parent === undefined ? dialDirectly(authority, signal) : dialThrough(parent, authority, signal);
-}
-
-function dialDirectly(
-  { host, port }: Pick<Authority, "host" | "port">,
-  signal: AbortSignal,
-): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    // Either side may finish first; a tunnel must carry the other direction on.
-    const socket = connect({ host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true });
-    const abandon = () => {
-      socket.destroy();
-      reject(signal.reason as Error);
-    };
-    if (signal.aborted) {
-      abandon();
-      return;
-    }
-    signal.addEventListener("abort", abandon, { once: true });
-    const onError = (error: NodeJS.ErrnoException) => {
-      signal.removeEventListener("abort", abandon);
-      reject(
-        new OneCliError("upstream-unreachable", `${host} cannot be reached: ${explain(error)}.`, {
-          cause: error,
-        }),
-      );
-    };
-    socket.once("error", onError);
-    socket.once("connect", () => {
-      signal.removeEventListener("abort", abandon);
-      socket.off("error", onError);
-      resolve(socket);
-    });
-  });
-}
-
-async function dialThrough(parent: ParentProxy, authority: Authority, signal: AbortSignal): Promise<Socket> {
-  let connection: Socket;
-  try {
-    connection = await dialDirectly(parent, signal);
-  } catch (error) {
-    if (error === signal.reason) {
-      throw error;
-    }
-    throw new OneCliError("upstream-unreachable", "The parent proxy cannot be reached.", { cause: error });
-  }
-  const target = `${authority.host}:${authority.port}`;
-  return new Promise((resolve, reject) => {
-    const abandon = () => {
-      connection.destroy();
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener("abort", abandon, { once: true });
-    const request = httpRequest({
-      method: "CONNECT",
-      path: target,
-      createConnection: () => connection,
-      headers: {
-        host: target,
-        ...(parent.authorization !== undefined && { "proxy-authorization": parent.authorization }),
-      },
-    });
-    request.once("connect", (response, socket: Socket, head: Buffer) => {
-      signal.removeEventListener("abort", abandon);
-      if (response.statusCode === 200) {
-        socket.unshift(head);
-        resolve(socket);
-        return;
+  for (const name of ["HTTPS_PROXY", "https_proxy"]) {
+    const text = environment[name] ?? "";
+    // A variable that is set to nothing counts as not set.
+    if (text !== "") {
+      const parent = parseParentProxy(text);
+      const host = parent.host === "localhost" ? "127.0.0.1" : parent.host;
+      if (`${host}:${parent.port}` !== environment[sessionMarker]) {
+        return parent;
       }
-      socket.destroy();
-      reject(
-        new OneCliError(
-          "upstream-unreachable",
-          `The parent proxy answered ${String(response.statusCode)} when asked for ${authority.host}.`,
-        ),
-      );
-    });
-    request.once("error", (error) => {
-      signal.removeEventListener("abort", abandon);
-      reject(
-        new OneCliError(
-          "upstream-unreachable",
-          `The parent proxy did not open a tunnel to ${authority.host}.`,
-          {
-            cause: error,
-          },
-        ),
-      );
-    });
-    request.end();
-  });
+    }
+  }
+  return undefined;
 }
 
-const explanations: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was reset",
-  EHOSTUNREACH: "no route to the host",
-  ENETUNREACH: "no route to the network",
-  ENOTFOUND: "the name does not resolve",
-  EAI_AGAIN: "the name cannot be resolved at the moment",
-  ETIMEDOUT: "no answer",
-};
-
-function explain(error: NodeJS.ErrnoException): string {
-  return explanations[error.code ?? ""] ?? "the connection failed";
+/** What the gateway's own environment wants to be reached without a parent proxy. */
+export function noProxyOfEnvironment(environment: Environment): string[] {
+  return ["NO_PROXY", "no_proxy"].flatMap((name) => environment[name] ?? []);
 }

@@ -1,13 +1,14 @@
 // The way up: for each origin, the version of HTTP that it speaks, and the connections to it.
 import { type Socket } from "node:net";
-import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { type TLSSocket } from "node:tls";
 import { LRUCache } from "lru-cache";
 import { isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority, formatAuthority } from "../core/hostname.ts";
 import { dispatchAlone, needsOwnConnection } from "./dedicatedUpstream.ts";
+import { type Dialer } from "./dialer.ts";
 import { Http1Upstream } from "./http1Upstream.ts";
 import { type Connect, SecureOrigin } from "./secureOrigin.ts";
-import { dial, type ParentProxy } from "./parentProxy.ts";
+import { type Trust } from "./tlsConnection.ts";
 import { type AnswerHandler, type UpstreamRequest } from "./upstreamRequest.ts";
 import { type Protocol, secure } from "./upstreamTls.ts";
 
@@ -16,9 +17,8 @@ const connectTimeout = 15_000;
 const maxOrigins = 256;
 
 interface UpstreamOptions {
-  readonly parentProxy: ParentProxy | undefined;
-  /** PEM: all that upstream certificates are verified against. */
-  readonly trustedRoots: readonly string[];
+  readonly dialer: Dialer;
+  readonly trust: Trust;
   /** Milliseconds; 15 s where not given. */
   readonly connectTimeout?: number;
 }
@@ -35,7 +35,6 @@ export class Upstream {
   });
   /** Connections that are being opened. */
   readonly #dials = new Set<AbortController>();
-  #secureContext: SecureContext | undefined;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -54,9 +53,8 @@ export class Upstream {
    * @throws OneCliError `upstream-unreachable`, `upstream-timeout`; the reason of `gone`.
    */
   tunnel(authority: Authority, gone: AbortSignal): Promise<Socket> {
-    const { parentProxy } = this.#options;
     return this.#limited(authority, (signal) =>
-      dial(authority, parentProxy, AbortSignal.any([signal, gone])),
+      this.#options.dialer.dial(authority, AbortSignal.any([signal, gone])),
     );
   }
 
@@ -89,42 +87,43 @@ export class Upstream {
   ): Promise<T> {
     return this.#limited(authority, async (limit) => {
       const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
-      const raw = await dial(authority, this.#options.parentProxy, signal);
-      return then(await secure(raw, authority, protocols, this.#trust(), signal), signal);
+      const { dialer, trust } = this.#options;
+      const raw = await dialer.dial(authority, signal);
+      return then(await secure(raw, authority, protocols, trust, signal), signal);
     });
   }
 
-  /** A parent proxy takes plain http in absolute-form (RFC 9112 §3.2.2). */
+  /** A parent proxy of HTTP takes plain http in absolute-form (RFC 9112 §3.2.2). */
   #dispatchPlain(request: UpstreamRequest, handler: AnswerHandler): void {
-    const { parentProxy } = this.#options;
-    const hop: Authority =
-      parentProxy === undefined ? request.authority : { ...parentProxy, isAddress: false };
+    const { dialer } = this.#options;
+    const { authority } = request;
+    const forwarder = dialer.forwarderFor(authority);
+    const hop = forwarder ?? authority;
     const open = (gone?: AbortSignal) =>
-      this.#limited(hop, (signal) =>
-        dial(hop, undefined, gone === undefined ? signal : AbortSignal.any([signal, gone])),
-      );
+      this.#limited(authority, (limit) => {
+        const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
+        return forwarder === undefined
+          ? dialer.dial(authority, signal)
+          : dialer.dialParent(forwarder, signal);
+      });
     const headers = [...request.headers];
-    if (parentProxy?.authorization !== undefined) {
-      headers.push("proxy-authorization", parentProxy.authorization);
+    if (forwarder?.authorization !== undefined) {
+      headers.push("proxy-authorization", forwarder.authorization);
     }
-    const path = parentProxy === undefined ? request.path : `http://${request.host}${request.path}`;
+    const path = forwarder === undefined ? request.path : `http://${request.host}${request.path}`;
     const hopRequest = { ...request, path, headers };
     if (needsOwnConnection(request)) {
       dispatchAlone(open, hopRequest, handler);
       return;
     }
-    const key = `http://${hop.host}:${hop.port}`;
+    const name = `http://${hop.host}:${hop.port}`;
+    const key = forwarder === undefined ? name : `by ${name}`;
     let origin = this.#plainOrigins.get(key);
     if (origin === undefined) {
-      origin = new Http1Upstream(key, open);
+      origin = new Http1Upstream(name, open);
       this.#plainOrigins.set(key, origin);
     }
     origin.dispatch(hopRequest, handler);
-  }
-
-  /** Made at first use and then shared: parsing some hundred certificates takes tens of milliseconds. */
-  #trust(): SecureContext {
-    return (this.#secureContext ??= createSecureContext({ ca: [...this.#options.trustedRoots] }));
   }
 
   /** Opens a connection with a signal that aborts when the time for it is over, or the gateway stops. */
@@ -133,7 +132,9 @@ export class Upstream {
     const limit = this.#options.connectTimeout ?? connectTimeout;
     const timer = setTimeout(() => {
       const seconds = Math.round(limit / 1000);
-      const message = `${formatAuthority(authority)} did not accept a connection within ${seconds} seconds.`;
+      const through =
+        this.#options.dialer.parentFor(authority) === undefined ? "" : " through the parent proxy";
+      const message = `${formatAuthority(authority)} did not accept a connection${through} within ${seconds} seconds.`;
       controller.abort(new OneCliError("upstream-timeout", message));
     }, limit);
     this.#dials.add(controller);

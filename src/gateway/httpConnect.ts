@@ -1,0 +1,79 @@
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { type Socket } from "node:net";
+import { OneCliError } from "../core/errors.ts";
+import { type Authority } from "../core/hostname.ts";
+import { type ParentProxy } from "./parentProxy.ts";
+
+/**
+ * Has an HTTP proxy, at the other end of a connection, open a tunnel to a host (RFC 9110 §9.3.6).
+ * @throws OneCliError `upstream-unreachable`
+ */
+export function connectByHttp(
+  connection: Socket,
+  parent: ParentProxy,
+  { host, port }: Authority,
+): Promise<Socket> {
+  const target = `${host}:${port}`;
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({
+      method: "CONNECT",
+      path: target,
+      createConnection: () => connection,
+      headers: {
+        host: target,
+        ...(parent.authorization !== undefined && { "proxy-authorization": parent.authorization }),
+      },
+    });
+    request.once("connect", (response, socket: Socket, head: Buffer) => {
+      const { statusCode = 0 } = response;
+      if (statusCode >= 200 && statusCode < 300) {
+        // A server that speaks first may have been quick.
+        socket.unshift(head);
+        resolve(socket);
+      } else {
+        reject(refusal(response, parent, host));
+      }
+    });
+    request.once("error", (cause: NodeJS.ErrnoException) => {
+      const what = cause.code?.startsWith("HPE_")
+        ? `The parent proxy gave an answer that is no HTTP when asked for ${host}: is it one, and of this kind?`
+        : `The parent proxy closed the connection when asked for ${host}.`;
+      reject(new OneCliError("upstream-unreachable", what, { cause }));
+    });
+    request.end();
+  });
+}
+
+/** What a parent proxy means by its answer, and what to change. */
+export function refusal(
+  { statusCode = 0, headers }: Pick<IncomingMessage, "statusCode" | "headers">,
+  parent: ParentProxy,
+  host: string,
+): OneCliError {
+  const answered = `The parent proxy answered ${statusCode} when asked for ${host}`;
+  return new OneCliError("upstream-unreachable", `${answered}${explain(statusCode, headers, parent)}.`);
+}
+
+function explain(status: number, headers: IncomingMessage["headers"], parent: ParentProxy): string {
+  switch (status) {
+    case 403:
+      return ": it does not allow that";
+    case 407:
+      return explainLogin(headers["proxy-authenticate"], parent);
+    case 502:
+    case 503:
+    case 504:
+      return ": it cannot reach that host itself";
+    default:
+      return "";
+  }
+}
+
+function explainLogin(challenge: string | undefined, { authorization }: ParentProxy): string {
+  if (challenge !== undefined && !/\bbasic\b/i.test(challenge)) {
+    return ": it wants a login of another kind than user name and password (Basic)";
+  }
+  return authorization === undefined
+    ? ": it wants a login, so put user:password@ before the host in the proxy's URL"
+    : ": it does not accept the user name and password in the proxy's URL";
+}
