@@ -39,9 +39,10 @@ const longestLogin = 255;
 
 /**
  * Reads `scheme://[user:password@]host[:port]`; without a scheme, http.
+ * @param authorization value of `Proxy-Authorization` for an http or https proxy, instead of the URL's credentials.
  * @throws ParentProxyError
  */
-export function parseParentProxy(text: string): ParentProxy {
+export function parseParentProxy(text: string, authorization?: string): ParentProxy {
   let url: URL;
   try {
     // A bare host:port is what many people write in HTTPS_PROXY.
@@ -57,7 +58,19 @@ export function parseParentProxy(text: string): ParentProxy {
     throw new ParentProxyError("has a path, a query or a fragment");
   }
   const { kind } = scheme;
-  return { kind, ...parseHost(url.host, scheme.port), ...credentials(kind, url) };
+  const given = kind === "socks5" ? undefined : authorization;
+  return {
+    kind,
+    ...parseHost(url.host, scheme.port),
+    ...(given === undefined ? credentials(kind, url) : { authorization: fieldValue(given) }),
+  };
+}
+
+function fieldValue(text: string): string {
+  if (!/^[\x20-\x7e]+$/.test(text)) {
+    throw new ParentProxyError("has an authorization that is no value of a header field");
+  }
+  return text;
 }
 
 function parseHost(text: string, defaultPort: number): Authority {

@@ -16,7 +16,12 @@ import {
 } from "../shared/gatewayProtocol.ts";
 import { CertificateAuthority, createAuthority } from "./certificateAuthority.ts";
 import { connectAccount, Gateway, type GatewayOptions, useAccount } from "./gateway.ts";
-import { ParentProxyError, parentProxyOfEnvironment, parseParentProxy } from "./parentProxy.ts";
+import {
+  noProxyOfEnvironment,
+  ParentProxyError,
+  parentProxyOfEnvironment,
+  parseParentProxy,
+} from "./parentProxy.ts";
 import { machineRoots, writeTrustFiles } from "./trustBundle.ts";
 
 /** Activity is sent in batches at most this often, in milliseconds. */
@@ -157,7 +162,8 @@ class Host {
       parentProxy:
         options.parentProxy === undefined
           ? parentProxyOfEnvironment(process.env)
-          : parseParentProxy(options.parentProxy),
+          : parseParentProxy(options.parentProxy, options.parentProxyAuthorization),
+      noProxy: [...(options.noProxy ?? []), ...noProxyOfEnvironment(process.env)],
       ...(options.password !== undefined && { password: options.password }),
       logger: this.#logger,
     });
@@ -248,9 +254,11 @@ async function startOnPort(
 }
 
 /** Faults of the machine and of its settings, in words for the person at the editor. */
-function explainStart(error: unknown, { port }: StartOptions): unknown {
+function explainStart(error: unknown, { port, parentProxy, parentProxySetting }: StartOptions): unknown {
   if (error instanceof ParentProxyError) {
-    return new OneCliError("bad-request", `The parent proxy ${error.message}.`);
+    const named = parentProxy === undefined ? "HTTPS_PROXY of the environment" : parentProxySetting;
+    const source = named === undefined ? "" : ` (${named})`;
+    return new OneCliError("bad-request", `The parent proxy${source} ${error.message}.`);
   }
   const { code = "unknown fault", syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined) {

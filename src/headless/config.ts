@@ -5,6 +5,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 import { describeIssue, type Mapping, parseMappings } from "../core/mapping.ts";
 import {
+  noProxyOfEnvironment,
   type ParentProxy,
   ParentProxyError,
   parentProxyOfEnvironment,
@@ -16,6 +17,7 @@ import { certificatesIn } from "../gateway/trustBundle.ts";
 const configSchema = z.strictObject({
   mappings: z.array(z.unknown()),
   parentProxy: z.string().optional(),
+  noProxy: z.union([z.string(), z.array(z.string())], "expected a text or a list of texts").optional(),
   extraCaCertificates: z.array(z.string()).optional(),
   listen: z.strictObject({ port: z.int().min(0).max(65_535) }).optional(),
   dataDir: z.string().min(1).optional(),
@@ -25,6 +27,8 @@ export interface Config {
   readonly file: string;
   readonly mappings: readonly Mapping[];
   readonly parentProxy: ParentProxy | undefined;
+  /** What is reached without it: of the configuration and of the environment. */
+  readonly noProxy: readonly string[];
   /** PEM. */
   readonly extraCaCertificates: readonly string[];
   readonly port: number;
@@ -56,7 +60,7 @@ export async function readConfig(file: string, environment: Environment): Promis
   if (!shape.success) {
     throw fail(describeIssue(shape.error));
   }
-  const { extraCaCertificates = [], parentProxy, listen, dataDir } = shape.data;
+  const { extraCaCertificates = [], parentProxy, noProxy = [], listen, dataDir } = shape.data;
   const { mappings, problems } = parseMappings(shape.data.mappings);
   const [problem] = problems;
   if (problem !== undefined) {
@@ -67,6 +71,7 @@ export async function readConfig(file: string, environment: Environment): Promis
     file,
     mappings,
     parentProxy: chooseParentProxy(parentProxy, environment, fail),
+    noProxy: [noProxy, noProxyOfEnvironment(environment)].flat(),
     extraCaCertificates: await Promise.all(
       extraCaCertificates.map((name, index) =>
         readCertificates(resolve(folder, name), (message) =>

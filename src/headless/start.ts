@@ -30,6 +30,7 @@ export async function startGateway(
     authority,
     trustedRoots: [...roots, ...extra],
     parentProxy: config.parentProxy,
+    noProxy: config.noProxy,
     port: config.port,
     logger,
   }).catch((error: unknown) => {

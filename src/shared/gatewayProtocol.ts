@@ -16,6 +16,12 @@ export const startOptions = z.strictObject({
   dataDir: z.string(),
   /** Absent: the one that the environment of the process names. */
   parentProxy: z.string().optional(),
+  /** Value of `Proxy-Authorization` for it, instead of the URL's user name and password. */
+  parentProxyAuthorization: z.string().optional(),
+  /** The setting that it comes from, to be named where something is wrong with it. */
+  parentProxySetting: z.string().optional(),
+  /** What is reached without it, beside what the environment of the process says. */
+  noProxy: z.array(z.string()).optional(),
   /** PEM. */
   extraCaCertificates: z.array(z.string()),
   port: z.int().min(0).max(65_535),
