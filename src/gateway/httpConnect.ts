@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpRequest } from "node:http";
 import { type Socket } from "node:net";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
@@ -31,7 +31,7 @@ export function connectByHttp(
         socket.unshift(head);
         resolve(socket);
       } else {
-        reject(refusal(response, parent, host));
+        reject(refusal(statusCode, response.headers["proxy-authenticate"] ?? "", parent, host));
       }
     });
     request.once("error", (cause: NodeJS.ErrnoException) => {
@@ -44,22 +44,19 @@ export function connectByHttp(
   });
 }
 
-/** What a parent proxy means by its answer, and what to change. */
-export function refusal(
-  { statusCode = 0, headers }: Pick<IncomingMessage, "statusCode" | "headers">,
-  parent: ParentProxy,
-  host: string,
-): OneCliError {
-  const answered = `The parent proxy answered ${statusCode} when asked for ${host}`;
-  return new OneCliError("upstream-unreachable", `${answered}${explain(statusCode, headers, parent)}.`);
+/** What a parent proxy means by its answer, and what to change. @param challenges value of `Proxy-Authenticate`. */
+export function refusal(status: number, challenges: string, parent: ParentProxy, host: string): OneCliError {
+  const meaning = explain(status, challenges, parent);
+  const message = `The parent proxy answered ${status} when asked for ${host}${meaning}.`;
+  return new OneCliError("upstream-unreachable", message);
 }
 
-function explain(status: number, headers: IncomingMessage["headers"], parent: ParentProxy): string {
+function explain(status: number, challenges: string, parent: ParentProxy): string {
   switch (status) {
     case 403:
       return ": it does not allow that";
     case 407:
-      return explainLogin(headers["proxy-authenticate"], parent);
+      return explainLogin(challenges, parent);
     case 502:
     case 503:
     case 504:
@@ -69,11 +66,11 @@ function explain(status: number, headers: IncomingMessage["headers"], parent: Pa
   }
 }
 
-function explainLogin(challenge: string | undefined, { authorization }: ParentProxy): string {
-  if (challenge !== undefined && !/\bbasic\b/i.test(challenge)) {
+function explainLogin(challenges: string, { authorization }: ParentProxy): string {
+  if (challenges !== "" && !/\bbasic\b/i.test(challenges)) {
     return ": it wants a login of another kind than user name and password (Basic)";
   }
   return authorization === undefined
     ? ": it wants a login, so put user:password@ before the host in the proxy's URL"
-    : ": it does not accept the user name and password in the proxy's URL";
+    : ": it does not accept the user name and password that it is given";
 }

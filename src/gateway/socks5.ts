@@ -73,7 +73,7 @@ async function logIn(connection: Socket, login: Login | undefined, host: string)
   connection.write(Buffer.from([loginVersion, ...withLength(login.username), ...withLength(login.password)]));
   const [, status] = await read(connection, 2, host);
   if (status !== 0) {
-    throw failure("does not accept the user name and password in the proxy's URL");
+    throw failure("does not accept the user name and password that it is given");
   }
 }
 
