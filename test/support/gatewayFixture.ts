@@ -40,11 +40,14 @@ type FixtureOptions = Partial<Omit<GatewayOptions, "mappings">> & {
   readonly mappings?: readonly MappingInput[];
   /** Names of the upstream's certificate beside the mapped ones. */
   readonly names?: readonly string[];
+  /** Of the upstream's certificate. */
+  readonly upstreamAuthority?: TestAuthority;
 };
 
 export async function startFixture({
   mappings = defaultMappings,
   names = [],
+  upstreamAuthority: givenAuthority,
   ...options
 }: FixtureOptions = {}) {
   const service = await startOnePasswordService({
@@ -74,7 +77,7 @@ export async function startFixture({
       },
     ],
   });
-  const upstreamAuthority = await TestAuthority.create("Upstream CA");
+  const upstreamAuthority = givenAuthority ?? (await TestAuthority.create("Upstream CA"));
   const hosts = mappings.map(({ hostname }) => hostname);
   const upstream = await UpstreamServer.start(upstreamAuthority, [
     ...hosts.map((host) => host.replace(/:\d+$/, "").toLowerCase()),
