@@ -27,14 +27,15 @@ export class LeadingProxy {
   readonly #server: Server;
   readonly #isTls: boolean;
   readonly #sockets = new Set<Socket>();
+  readonly #waiting: (() => void)[] = [];
 
-  private constructor(certificate: ServerCertificate | undefined) {
+  private constructor(certificate: ServerCertificate | undefined, allowHalfOpen: boolean) {
     const forward = (incoming: IncomingMessage, response: ServerResponse) =>
       this.#forward(incoming, response);
     this.#server =
       certificate === undefined
         ? createServer(forward)
-        : createTlsServer({ ...certificate, allowHalfOpen: true }, forward);
+        : createTlsServer({ ...certificate, allowHalfOpen }, forward);
     this.#isTls = certificate !== undefined;
     this.#server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
@@ -45,9 +46,12 @@ export class LeadingProxy {
     });
   }
 
-  /** @param certificate for a proxy of the kind https. */
-  static async start(certificate?: ServerCertificate): Promise<LeadingProxy> {
-    const proxy = new LeadingProxy(certificate);
+  /**
+   * @param certificate for a proxy of the kind https.
+   * @param allowHalfOpen of one: where it is, Node does not notice a client that leaves during the handshake.
+   */
+  static async start(certificate?: ServerCertificate, allowHalfOpen = true): Promise<LeadingProxy> {
+    const proxy = new LeadingProxy(certificate, allowHalfOpen);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     return proxy;
   }
@@ -58,6 +62,11 @@ export class LeadingProxy {
 
   get url(): string {
     return `${this.#isTls ? "https" : "http"}://127.0.0.1:${this.port}`;
+  }
+
+  /** Fulfilled when a tunnel is asked for. */
+  nextAsked(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Fulfilled when no connection is open. */
@@ -115,7 +124,10 @@ export class LeadingProxy {
     const isLocal = local !== undefined && !this.routes.has(target);
     (isLocal ? this.askedLocally : this.asked).push(target);
     client.on("error", () => undefined);
+    this.#waiting.splice(0).forEach((resolve) => resolve());
     if (this.silent) {
+      // Reading is what shows that the client leaves.
+      client.resume().once("end", () => client.destroy());
       return;
     }
     if (this.answerWith !== undefined) {

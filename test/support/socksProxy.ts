@@ -5,9 +5,11 @@ import { WireReader } from "./wire.ts";
 export class SocksProxy {
   /** `host:port` of every CONNECT, in order; names as they were given. */
   readonly asked: string[] = [];
+  /** The same for 127.0.0.1, which leads there: the 1Password of a test is asked this way. */
+  readonly askedLocally: string[] = [];
   /** Type of address of every CONNECT: 1 IPv4, 3 name, 4 IPv6. */
   readonly types: number[] = [];
-  /** `host:port` → local port. What is not in it is refused with the reply 4, but loopback leads to itself. */
+  /** `host:port` → local port. What is not in it is refused with the reply 4. */
   readonly routes = new Map<string, number>();
   /** Wanted from everybody, where it is set. */
   login: { readonly username: string; readonly password: string } | undefined;
@@ -21,6 +23,7 @@ export class SocksProxy {
   glued = "";
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #waiting: (() => void)[] = [];
 
   private constructor() {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -45,6 +48,11 @@ export class SocksProxy {
     return `socks5://127.0.0.1:${this.port}`;
   }
 
+  /** Fulfilled when a client has begun to ask. */
+  nextAsked(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Fulfilled when no connection is open. */
   async idle(): Promise<void> {
     for (const socket of this.#sockets) {
@@ -63,7 +71,10 @@ export class SocksProxy {
     const wire = new WireReader(socket);
     const [, count = 0] = await wire.bytes(2);
     const methods = [...(await wire.bytes(count))];
+    this.#waiting.splice(0).forEach((resolve) => resolve());
     if (this.silent) {
+      await wire.closed();
+      socket.destroy();
       return;
     }
     if (this.answerWith !== undefined) {
@@ -78,9 +89,10 @@ export class SocksProxy {
     const host = await readHost(wire, type);
     const port = (await wire.bytes(2)).readUInt16BE();
     const target = `${host}:${port}`;
-    this.asked.push(target);
+    const isLocal = host === "127.0.0.1" && !this.routes.has(target);
+    (isLocal ? this.askedLocally : this.asked).push(target);
     this.types.push(type);
-    const local = this.routes.get(target) ?? (host === "127.0.0.1" ? port : undefined);
+    const local = isLocal ? port : this.routes.get(target);
     const reply = this.replyWith ?? (local === undefined ? 4 : 0);
     // Bound to a name, the longest form that an answer has.
     const answer = Buffer.concat([
