@@ -6,6 +6,7 @@ import { isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority, formatAuthority } from "../core/hostname.ts";
 import { dispatchAlone, needsOwnConnection } from "./dedicatedUpstream.ts";
 import { type Dialer } from "./dialer.ts";
+import { withoutChallenge } from "./forwardedAnswer.ts";
 import { Http1Upstream } from "./http1Upstream.ts";
 import { type Connect, SecureOrigin } from "./secureOrigin.ts";
 import { type Trust } from "./tlsConnection.ts";
@@ -53,7 +54,7 @@ export class Upstream {
    * @throws OneCliError `upstream-unreachable`, `upstream-timeout`; the reason of `gone`.
    */
   tunnel(authority: Authority, gone: AbortSignal): Promise<Socket> {
-    return this.#limited(authority, (signal) =>
+    return this.#limited(this.#noAnswer(authority), (signal) =>
       this.#options.dialer.dial(authority, AbortSignal.any([signal, gone])),
     );
   }
@@ -85,7 +86,7 @@ export class Upstream {
     then: (socket: TLSSocket, signal: AbortSignal) => Promise<T>,
     gone?: AbortSignal,
   ): Promise<T> {
-    return this.#limited(authority, async (limit) => {
+    return this.#limited(this.#noAnswer(authority), async (limit) => {
       const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
       const { dialer, trust } = this.#options;
       const raw = await dialer.dial(authority, signal);
@@ -99,8 +100,10 @@ export class Upstream {
     const { authority } = request;
     const forwarder = dialer.forwarderFor(authority);
     const hop = forwarder ?? authority;
+    const failing =
+      forwarder === undefined ? this.#noAnswer(authority) : "The parent proxy did not accept a connection";
     const open = (gone?: AbortSignal) =>
-      this.#limited(authority, (limit) => {
+      this.#limited(failing, (limit) => {
         const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
         return forwarder === undefined
           ? dialer.dial(authority, signal)
@@ -112,8 +115,9 @@ export class Upstream {
     }
     const path = forwarder === undefined ? request.path : `http://${request.host}${request.path}`;
     const hopRequest = { ...request, path, headers };
+    const answerTo = forwarder === undefined ? handler : withoutChallenge(handler, forwarder, authority.host);
     if (needsOwnConnection(request)) {
-      dispatchAlone(open, hopRequest, handler);
+      dispatchAlone(open, hopRequest, answerTo);
       return;
     }
     const name = `http://${hop.host}:${hop.port}`;
@@ -123,18 +127,23 @@ export class Upstream {
       origin = new Http1Upstream(name, open);
       this.#plainOrigins.set(key, origin);
     }
-    origin.dispatch(hopRequest, handler);
+    origin.dispatch(hopRequest, answerTo);
   }
 
-  /** Opens a connection with a signal that aborts when the time for it is over, or the gateway stops. */
-  async #limited<T>(authority: Authority, open: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #noAnswer(authority: Authority): string {
+    const how = this.#options.dialer.parentFor(authority) === undefined ? "" : " through the parent proxy";
+    return `${formatAuthority(authority)} did not accept a connection${how}`;
+  }
+
+  /**
+   * Opens a connection with a signal that aborts when the time for it is over, or the gateway stops.
+   * @param failing what has happened in the first case
+   */
+  async #limited<T>(failing: string, open: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const limit = this.#options.connectTimeout ?? connectTimeout;
     const timer = setTimeout(() => {
-      const seconds = Math.round(limit / 1000);
-      const through =
-        this.#options.dialer.parentFor(authority) === undefined ? "" : " through the parent proxy";
-      const message = `${formatAuthority(authority)} did not accept a connection${through} within ${seconds} seconds.`;
+      const message = `${failing} within ${Math.round(limit / 1000)} seconds.`;
       controller.abort(new OneCliError("upstream-timeout", message));
     }, limit);
     this.#dials.add(controller);

@@ -88,9 +88,12 @@ for (const kind of parentKinds) {
       return one;
     }
 
-    /** The messages of a tunnel and of an intercepted request that both failed for the parent's sake. */
-    async function refusals(of = fixture): Promise<string[]> {
+    /** The messages of a tunnel, an intercepted and a plain request that all failed for the parent's sake. */
+    async function refusals(of = fixture, plain = false): Promise<string[]> {
       const answers = [await refusedTunnel(of), await askMapped(of)];
+      if (plain) {
+        answers.push(await askPlain(of, "http://plain.test/"));
+      }
       return answers.map((answer) => assertRefusal(answer, 502, "upstream-unreachable"));
     }
 
@@ -154,7 +157,7 @@ for (const kind of parentKinds) {
 
     it("that wants a login is named, and how to give it one (contract 29)", async () => {
       wantLogin(parent, "user", "password");
-      for (const message of await refusals()) {
+      for (const message of await refusals(fixture, true)) {
         assert.match(message, /The parent proxy .*wants a login, so put user:password@ before the host/);
       }
       await parent.idle();
@@ -162,7 +165,7 @@ for (const kind of parentKinds) {
 
     it("that does not accept the login is named, without the login (contract 29)", async () => {
       wantLogin(parent, "user", "password");
-      for (const message of await refusals(await through(withLogin("user:S3CR3T")))) {
+      for (const message of await refusals(await through(withLogin("user:S3CR3T")), true)) {
         assert.match(message, /The parent proxy .*does not accept the user name and password/);
         assert.doesNotMatch(message, /S3CR3T/);
       }
@@ -212,11 +215,11 @@ for (const kind of parentKinds) {
       const gone = await RawServer.start();
       const url = parent.url.replace(/\d+$/, String(gone.port));
       await gone.close();
-      for (const message of await refusals(await through(url))) {
+      for (const message of await refusals(await through(url), true)) {
         assert.match(message, /The parent proxy cannot be reached \(127\.0\.0\.1:\d+, connection refused\)/);
       }
       const nowhere = await through(`${parent.url.split("://")[0]!}://nowhere.invalid:3128`);
-      for (const message of await refusals(nowhere)) {
+      for (const message of await refusals(nowhere, true)) {
         assert.match(message, /The parent proxy cannot be reached \(nowhere\.invalid:3128, the name /);
       }
     });

@@ -96,7 +96,7 @@ export class LeadingProxy {
     const url = new URL(incoming.url ?? "");
     const port = this.routes.get(`${url.hostname}:${url.port || "80"}`);
     if (!this.#knows(incoming)) {
-      response.writeHead(407, { "proxy-authenticate": this.challenge }).end();
+      response.writeHead(407, { "proxy-authenticate": this.challenge, connection: "close" }).end();
       return;
     }
     if (port === undefined) {
