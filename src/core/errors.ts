@@ -88,6 +88,11 @@ const errorTable = {
     retryable: false,
     hint: "Use plain HTTPS requests instead of a WebSocket for this host.",
   },
+  "not-found": {
+    status: 404,
+    retryable: false,
+    hint: "Ask http://onecli.internal/ what there is.",
+  },
   "header-too-large": {
     status: 431,
     retryable: false,
@@ -138,6 +143,11 @@ export class OneCliError extends Error {
 
 export function isOneCliError(error: unknown, code?: ErrorCode): error is OneCliError {
   return error instanceof OneCliError && (code === undefined || error.code === code);
+}
+
+/** Whether an error comes from the mapping or its secret, and not from the host that it is for. */
+export function isMappingError(code: ErrorCode): boolean {
+  return errorTable[code].status === 424 || code.startsWith("onepassword-");
 }
 
 /** Anything thrown, as a OneCliError; what is not one already is a fault of ours and says nothing of its text. */

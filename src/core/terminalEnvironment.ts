@@ -1,4 +1,5 @@
 // Which variable points which tool at the gateway and makes it trust the gateway's certificates.
+import { infoUrl } from "./internalSite.ts";
 import { type Mapping } from "./mapping.ts";
 import { findService, coveredServices } from "./serviceRules.ts";
 
@@ -35,7 +36,7 @@ export const sessionMarker = "ONECLI_PROXY_SESSION";
 export const tokenVariable = "OP_SERVICE_ACCOUNT_TOKEN";
 
 /** These take the URL of the proxy. */
-const proxyVariables = [
+export const proxyVariables = [
   "HTTP_PROXY",
   "HTTPS_PROXY",
   "http_proxy", // curl reads the plain-http proxy in lower case only
@@ -47,7 +48,7 @@ const proxyVariables = [
 ] as const;
 
 /** These replace a tool's trust store, so they name the merged bundle. */
-const bundleVariables = [
+export const bundleVariables = [
   "SSL_CERT_FILE", // OpenSSL, Go on Linux, httpx, uv
   "CURL_CA_BUNDLE",
   "REQUESTS_CA_BUNDLE",
@@ -67,7 +68,7 @@ const bundleVariables = [
 const localNames = ["localhost", "127.0.0.1", "::1"] as const;
 
 /** Clients that read ALL_PROXY (often as SOCKS) would go around the gateway. */
-const bypassVariables = ["ALL_PROXY", "all_proxy"] as const;
+export const bypassVariables = ["ALL_PROXY", "all_proxy"] as const;
 
 /**
  * The variables of a terminal whose tools go through the gateway.
@@ -97,6 +98,7 @@ export function terminalEnvironment(
     // Otherwise git probes for other schemes first and reconnects.
     GIT_HTTP_PROXY_AUTHMETHOD: "basic",
     [sessionMarker]: `127.0.0.1:${endpoint.port}`,
+    ONECLI_INFO_URL: infoUrl,
     ...placeholders(mappings),
   });
   return { set, unset: [...bypassVariables, tokenVariable] };

@@ -19,6 +19,7 @@ import { type HeadLimits } from "./connections.ts";
 import { Dialer } from "./dialer.ts";
 import { type ExchangeServices } from "./exchange.ts";
 import { Interceptor } from "./interceptor.ts";
+import { InternalSite } from "./internalSite.ts";
 import { parseNoProxy } from "./noProxy.ts";
 import { type ParentProxy } from "./parentProxy.ts";
 import { ProxyServer } from "./proxyServer.ts";
@@ -56,6 +57,7 @@ export class Gateway {
   readonly activity: Activity;
   readonly endpoint: GatewayEndpoint;
   readonly #interceptor: Interceptor;
+  readonly #internalSite: InternalSite;
   readonly #proxy: ProxyServer;
   readonly #resolver: Resolver;
   readonly #upstream: Upstream;
@@ -68,6 +70,7 @@ export class Gateway {
     activity: Activity;
     endpoint: GatewayEndpoint;
     interceptor: Interceptor;
+    internalSite: InternalSite;
     proxy: ProxyServer;
     resolver: Resolver;
     upstream: Upstream;
@@ -77,6 +80,7 @@ export class Gateway {
     this.activity = parts.activity;
     this.endpoint = parts.endpoint;
     this.#interceptor = parts.interceptor;
+    this.#internalSite = parts.internalSite;
     this.#proxy = parts.proxy;
     this.#resolver = parts.resolver;
     this.#upstream = parts.upstream;
@@ -119,22 +123,35 @@ export class Gateway {
     const shared = { services, logger, ...(limits !== undefined && { limits }) };
     const interceptor = new Interceptor({ authority: options.authority, ...shared });
     const password = options.password ?? randomBytes(32).toString("base64url");
-    const proxy = new ProxyServer({ port: options.port ?? 0, username, password, interceptor, ...shared });
+    const internalSite = new InternalSite({ authority: options.authority, state, activity, logger });
+    const proxy = new ProxyServer({
+      port: options.port ?? 0,
+      username,
+      password,
+      interceptor,
+      internalSite,
+      ...shared,
+    });
     await proxy.listen();
     const endpoint = { port: proxy.port, username, password };
-    return new Gateway({ activity, endpoint, interceptor, proxy, resolver, upstream, webSockets, state });
+    const parts = { interceptor, internalSite, proxy, resolver, upstream, webSockets, state };
+    return new Gateway({ activity, endpoint, ...parts });
   }
 
   /** From now on references are resolved here; values of an earlier source are forgotten. */
   connect(account: Account): void {
     this.#account?.dispose();
     this.#account = account;
+    this.#state.connected = true;
+    this.#internalSite.accountChanged();
     this.#resolver.connect(account);
   }
 
   disconnect(): void {
     this.#account?.dispose();
     this.#account = undefined;
+    this.#state.connected = false;
+    this.#internalSite.accountChanged();
     this.#resolver.disconnect();
   }
 
@@ -195,6 +212,7 @@ export class Gateway {
     // A tunnel shows nothing of its requests; it lives as long as the last request that can be seen.
     await Promise.race([idle, delay(drainTime, undefined, { signal: limit.signal }).catch(() => undefined)]);
     limit.abort();
+    this.#internalSite.close();
     this.#webSockets.destroyAll();
     this.#interceptor.destroyAll();
     await this.#proxy.closeAll();
@@ -234,6 +252,7 @@ function newAccount(token: string): OnePassword {
 /** What the running parts look up at each request. */
 class GatewayState {
   stopping = false;
+  connected = false;
   mappings: readonly Mapping[] = [];
   mappingFor: MappingIndex = () => undefined;
 

@@ -3,6 +3,7 @@
 //   CONNECT any other host -> dialled first, 200 or 502, then bytes
 //   http://  mapped host   -> 403
 //   http://  other host    -> forwarded
+//   onecli.internal        -> answered here, never passed on
 // proxy-chain owns the listener, the CONNECT handshake and the register of its connections.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { type IncomingMessage, type ServerResponse } from "node:http";
@@ -10,6 +11,7 @@ import { type Socket } from "node:net";
 import { type PrepareRequestFunctionResult, Server } from "proxy-chain";
 import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import { type Authority, HostnameError, httpsPort, parseAuthority } from "../core/hostname.ts";
+import { isInternal } from "../core/internalSite.ts";
 import { type Logger } from "../core/ports.ts";
 import { closeWithError, lingerThenDestroy, sendError } from "./answers.ts";
 import { Connections, type HeadLimits } from "./connections.ts";
@@ -17,6 +19,7 @@ import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange
 import { handOffTo } from "./handoff.ts";
 import { Http1Downstream, type TakeSocket } from "./http1Downstream.ts";
 import { type Interceptor } from "./interceptor.ts";
+import { type InternalSite } from "./internalSite.ts";
 import { clientErrorOf, maxHeaderBytes } from "./requestParsing.ts";
 import { Tunnels } from "./tunnels.ts";
 import { onUpgrade } from "./upgrades.ts";
@@ -29,6 +32,7 @@ export interface ProxyServerOptions {
   readonly username: string;
   readonly password: string;
   readonly interceptor: Interceptor;
+  readonly internalSite: InternalSite;
   readonly services: ExchangeServices;
   readonly logger: Logger;
   readonly limits?: Partial<HeadLimits>;
@@ -40,16 +44,19 @@ export class ProxyServer extends Server {
   readonly #credential: Buffer;
   readonly #username: string;
   readonly #interceptor: Interceptor;
+  readonly #internalSite: InternalSite;
   readonly #services: ExchangeServices;
   readonly #logger: Logger;
   readonly #heads: Connections;
   #closed: Promise<void> | undefined;
 
-  constructor({ port, username, password, interceptor, services, logger, limits }: ProxyServerOptions) {
+  constructor(options: ProxyServerOptions) {
+    const { port, username, password, interceptor, internalSite, services, logger, limits } = options;
     super({ port, host: "127.0.0.1", authRealm: realm });
     this.#credential = digest(`${username}:${password}`);
     this.#username = username;
     this.#interceptor = interceptor;
+    this.#internalSite = internalSite;
     this.#services = services;
     this.#logger = logger;
     this.tunnels = new Tunnels(services.activity);
@@ -107,6 +114,10 @@ export class ProxyServer extends Server {
     try {
       this.#authenticate(request);
       const { authority, path } = plainTarget(request.url ?? "");
+      if (isInternal(authority.host)) {
+        void this.#internalSite.answer(authority, path, request, response);
+        return;
+      }
       const client = new Http1Downstream(request, response, takeSocket);
       const exchange = new Exchange(client, { authority, agent: this.#username }, this.#services);
       exchange.forwardPlain(path, this.#isMapped(authority));
@@ -135,6 +146,10 @@ export class ProxyServer extends Server {
     const authority = connectTarget(request.url ?? "");
     const origin = { authority, agent: this.#username };
     this.#heads.release(socket);
+    if (isInternal(authority.host)) {
+      const run = this.#internalSite.runOf(authority);
+      return { customConnectServer: handOffTo((client) => run.accept(client, origin)) };
+    }
     if (this.#services.mappingFor(authority) !== undefined) {
       return { customConnectServer: handOffTo((client) => void this.#interceptor.accept(client, origin)) };
     }

@@ -1,7 +1,7 @@
 // What this window knows and does: its gateway, its account, its mappings. The views show it, the commands act on it.
 import { createHash } from "node:crypto";
 import * as vscode from "vscode";
-import { describeError, type ErrorCode, isOneCliError, OneCliError } from "../core/errors.ts";
+import { describeError, type ErrorCode, isMappingError, isOneCliError, OneCliError } from "../core/errors.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import { type TerminalEnvironment, terminalEnvironment } from "../core/terminalEnvironment.ts";
 import {
@@ -52,10 +52,6 @@ interface SessionOptions {
 }
 
 const nothing = z.unknown();
-
-/** Errors that come from the mapping or its secret, and not from the host that it is for. */
-const isMappingError = (code: ErrorCode) =>
-  describeError(code).status === 424 || code.startsWith("onepassword-");
 
 export class Session implements vscode.Disposable {
   readonly #options: SessionOptions;
