@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { tools } from "../doctor/tools.ts";
 import { UsageError } from "./config.ts";
 import { type Shell, shells } from "./shellCode.ts";
 
@@ -18,6 +19,12 @@ export type Invocation =
       readonly command: string;
       readonly args: readonly string[];
     }
+  | {
+      readonly kind: "doctor";
+      readonly config: string | undefined;
+      readonly json: boolean;
+      readonly tools: readonly string[];
+    }
   | { readonly kind: "env"; readonly config: string | undefined; readonly shell: Shell };
 
 const help = {
@@ -27,6 +34,7 @@ Usage:
   onecli-gateway run   --config FILE -- COMMAND [ARG...]   run one command through a gateway of its own
   onecli-gateway serve --config FILE                       run a gateway until it is stopped
   onecli-gateway env                                       print the variables that lead a shell to it
+  onecli-gateway doctor                                    prove, tool by tool, that it works here
 
   onecli-gateway COMMAND --help    more about a command
   onecli-gateway --version
@@ -84,6 +92,18 @@ Reads the JSON line that "serve" printed from stdin and prints the variables for
   --config FILE       the same file as for serve: adds the placeholders of the services that it maps
   --shell SHELL       sh (default; bash, zsh, dash), fish or powershell
 `,
+  doctor: `Usage: onecli-gateway doctor [--config FILE] [--json] [TOOL...]
+
+Looks at the variables of this terminal, and has each tool that is on the PATH call an echo behind the gateway: does it
+use the proxy, trust the CA, does the injected header arrive, do events come one by one, do WebSockets and HTTP/2 work?
+What fails is shown with its fix. No account is needed, no secret is read: the injected value is made for the run.
+In a terminal without a gateway, one is started for the time of the run.
+Exit status 0: all is well; 1: something is not.
+
+  --config FILE       the gateway that is started has the mappings of this file, as for serve
+  --json              print the report as JSON
+  TOOL                look at these alone: ${tools.map(({ name }) => name).join(", ")}
+`,
 } as const;
 
 const commonOptions = { help: { type: "boolean", short: "h" } } as const;
@@ -105,10 +125,12 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
       return parseRun(rest);
     case "env":
       return parseEnv(rest);
+    case "doctor":
+      return parseDoctor(rest);
     case undefined:
-      throw usage("a command is missing: serve, run or env");
+      throw usage("a command is missing: serve, run, env or doctor");
     default:
-      throw usage(`there is no command ${JSON.stringify(command)}: it is serve, run or env`);
+      throw usage(`there is no command ${JSON.stringify(command)}: it is serve, run, env or doctor`);
   }
 }
 
@@ -165,6 +187,23 @@ function parseEnv(args: string[]): Invocation {
     throw usage(`--shell takes one of ${shells.join(", ")}`, "env");
   }
   return { kind: "env", config: values.config, shell };
+}
+
+function parseDoctor(args: string[]): Invocation {
+  const { values, positionals } = parse(args, {
+    ...commonOptions,
+    config: { type: "string" },
+    json: { type: "boolean" },
+  });
+  if (values.help === true) {
+    return { kind: "help", text: help.doctor };
+  }
+  for (const name of positionals) {
+    if (!tools.some((tool) => tool.name === name)) {
+      throw usage(`doctor knows no tool ${JSON.stringify(name)}`, "doctor");
+    }
+  }
+  return { kind: "doctor", config: values.config, json: values.json === true, tools: positionals };
 }
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;

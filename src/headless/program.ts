@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type GatewayEndpoint, terminalEnvironment } from "../core/terminalEnvironment.ts";
 import { type Invocation, parseCommandLine } from "./commandLine.ts";
 import { readConfig, UsageError } from "./config.ts";
+import { doctor } from "./doctor.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
 import { shellCode } from "./shellCode.ts";
@@ -44,6 +45,8 @@ async function execute(invocation: Invocation, environment: NodeJS.ProcessEnv): 
       return await serve(invocation, environment);
     case "run":
       return await run(invocation, environment);
+    case "doctor":
+      return await doctor(invocation, environment);
     case "env":
       return await printEnvironment(invocation, environment);
   }

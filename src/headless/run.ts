@@ -79,7 +79,7 @@ function forwardSignals(child: ChildProcess): () => void {
 }
 
 /** The terminal is the command's: what goes wrong on the way shows in the answers that it gets. */
-const silentLogger: Logger = {
+export const silentLogger: Logger = {
   trace: () => undefined,
   debug: () => undefined,
   info: () => undefined,

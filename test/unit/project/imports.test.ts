@@ -23,12 +23,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "@peculiar/x509",
     "reflect-metadata",
   ],
-  headless: ["headless", "core", "shared", "gateway", "secrets", "zod"],
+  doctor: ["doctor", "core", "shared", "zod"],
+  headless: ["headless", "core", "shared", "gateway", "secrets", "doctor", "zod"],
   vscode: ["vscode", "core", "shared", "zod"],
   "extension.ts": ["vscode"],
   "main.ts": ["gateway", "headless"],
 };
-const usesNode = new Set(["secrets", "gateway", "headless", "vscode", "extension.ts", "main.ts"]);
+const usesNode = new Set(["secrets", "gateway", "doctor", "headless", "vscode", "extension.ts", "main.ts"]);
 
 /** Third-party package, or room of ours → the only files that import it. */
 const importers: Readonly<Record<string, readonly string[]>> = {
@@ -43,7 +44,8 @@ const importers: Readonly<Record<string, readonly string[]>> = {
 /** gateway.ts builds the sources of secrets; every other file of the gateway knows the port alone. */
 const buildsSecrets = "src/gateway/gateway.ts";
 
-const importPattern = /(?:^import\b[^;"]*|^export\b[^;"]*\bfrom\s*|\bimport\()"([^"]+)"/gm;
+const importPattern =
+  /(?:^import\s+(?:[\w\s{},*$]*\bfrom\s*)?|^export\b[^;"]*\bfrom\s*|\bimport\()"([^"]+)"/gm;
 
 /** Every import of every file, types included: they tie rooms together just as much. Paths are relative to the root. */
 async function readImports(): Promise<readonly (readonly [file: string, imported: string])[]> {
