@@ -13,7 +13,14 @@ describe("onecli-gateway: usage", () => {
 
   afterEach(killPrograms);
 
-  for (const args of [["--help"], ["-h"], ["serve", "--help"], ["run", "--help"], ["env", "--help"]]) {
+  for (const args of [
+    ["--help"],
+    ["-h"],
+    ["serve", "--help"],
+    ["run", "--help"],
+    ["env", "--help"],
+    ["doctor", "--help"],
+  ]) {
     it(`prints help for "${args.join(" ")}" on stdout (contract 35)`, async () => {
       const { status, stdout, stderr } = await runProgram(args, { env: world.env() });
       assert.equal(status, 0);
@@ -42,6 +49,9 @@ describe("onecli-gateway: usage", () => {
     ["run", "--config", "CONFIG", "--token-fd", "0", "--", "true"],
     ["env", "--shell", "tcsh"],
     ["env", "more"],
+    ["doctor", "emacs"],
+    ["doctor", "--unknown"],
+    ["doctor", "--config"],
   ];
   for (const args of wrongUsages) {
     it(`refuses "${args.join(" ")}" on stderr (contract 35)`, async () => {
