@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import { registerCommands } from "./vscode/commands/register.ts";
 import { setContextKey } from "./vscode/contextKeys.ts";
 import { Disposables } from "./vscode/disposables.ts";
+import { Doctor } from "./vscode/doctor.ts";
 import { IdentityStore } from "./vscode/identityStore.ts";
 import { MappingStore } from "./vscode/mappingStore.ts";
 import { MappingsTree } from "./vscode/mappingsTree.ts";
@@ -23,12 +24,13 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(disposables);
   const log = disposables.add(vscode.window.createOutputChannel("OneCLI", { log: true }));
   const folder = context.globalStorageUri.fsPath;
+  const gatewayFile = join(context.extensionPath, "dist", "gateway.js");
   const tokens = new TokenStore(context.secrets, folder, log);
   const mappings = new MappingStore(context.workspaceState);
   const notifications = new Notifications();
   const stale: StaleTerminals = new StaleTerminals(readSettings, () => terminals);
   const current = new Session({
-    gatewayFile: join(context.extensionPath, "dist", "gateway.js"),
+    gatewayFile,
     dataDir: join(folder, "trust"),
     tokens,
     identity: new IdentityStore(context.secrets, context.workspaceState),
@@ -45,9 +47,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const terminals = disposables.add(
     new Terminals(context.environmentVariableCollection, () => current.ensureEnvironment()),
   );
+  const doctor = disposables.add(new Doctor(gatewayFile, terminals));
   const tree = disposables.add(new MappingsTree(current));
   disposables.add(new StatusBar(current));
-  disposables.add(registerCommands({ session: current, tree, terminals, log }));
+  disposables.add(registerCommands({ session: current, tree, terminals, doctor, log }));
 
   const show = () => {
     setContextKey("onecli.hasAccount", current.account.kind === "present");

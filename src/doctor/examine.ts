@@ -73,10 +73,12 @@ export async function examine(examination: Examination): Promise<Report> {
     ...rows.map(({ cell }) => cell),
     ...reports.flatMap((report) => Object.values(report.cells)),
   ];
+  const problems = cells.filter(({ state }) => state === "failed").length;
   return {
     product: "OneCLI Doctor",
     version,
-    ok: !cells.some(({ state }) => state === "failed"),
+    ok: problems === 0,
+    problems,
     environment: rows,
     tools: reports,
     notes: await notesFor(environment, reports),

@@ -25,6 +25,8 @@ export const reportSchema = z.strictObject({
   version: z.string(),
   /** Nothing is red. */
   ok: z.boolean(),
+  /** How many cells are. */
+  problems: z.int().min(0),
   environment: z.array(z.strictObject({ name: z.string(), cell })),
   tools: z.array(toolReport),
   notes: z.array(z.string()),

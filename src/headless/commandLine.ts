@@ -23,6 +23,8 @@ export type Invocation =
       readonly kind: "doctor";
       readonly config: string | undefined;
       readonly json: boolean;
+      /** A file for the report, beside what is printed. */
+      readonly report: string | undefined;
       readonly tools: readonly string[];
     }
   | { readonly kind: "env"; readonly config: string | undefined; readonly shell: Shell };
@@ -92,7 +94,7 @@ Reads the JSON line that "serve" printed from stdin and prints the variables for
   --config FILE       the same file as for serve: adds the placeholders of the services that it maps
   --shell SHELL       sh (default; bash, zsh, dash), fish or powershell
 `,
-  doctor: `Usage: onecli-gateway doctor [--config FILE] [--json] [TOOL...]
+  doctor: `Usage: onecli-gateway doctor [--config FILE] [--json] [--report FILE] [TOOL...]
 
 Looks at the variables of this terminal, and has each tool that is on the PATH call an echo behind the gateway: does it
 use the proxy, trust the CA, does the injected header arrive, do events come one by one, do WebSockets and HTTP/2 work?
@@ -102,6 +104,7 @@ Exit status 0: all is well; 1: something is not.
 
   --config FILE       the gateway that is started has the mappings of this file, as for serve
   --json              print the report as JSON
+  --report FILE       write it to a file as well, as JSON
   TOOL                look at these alone: ${tools.map(({ name }) => name).join(", ")}
 `,
 } as const;
@@ -194,6 +197,7 @@ function parseDoctor(args: string[]): Invocation {
     ...commonOptions,
     config: { type: "string" },
     json: { type: "boolean" },
+    report: { type: "string" },
   });
   if (values.help === true) {
     return { kind: "help", text: help.doctor };
@@ -203,7 +207,8 @@ function parseDoctor(args: string[]): Invocation {
       throw usage(`doctor knows no tool ${JSON.stringify(name)}`, "doctor");
     }
   }
-  return { kind: "doctor", config: values.config, json: values.json === true, tools: positionals };
+  const { config, json = false, report } = values;
+  return { kind: "doctor", config, json, report, tools: positionals };
 }
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;

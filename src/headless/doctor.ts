@@ -1,12 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { terminalEnvironment, tokenVariable } from "../core/terminalEnvironment.ts";
 import { examine } from "../doctor/examine.ts";
 import { gatewayOf } from "../doctor/gatewayClient.ts";
+import { type Report } from "../doctor/report.ts";
 import { formatReport } from "../doctor/table.ts";
 import { type Invocation } from "./commandLine.ts";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, readConfig, UsageError } from "./config.ts";
 import { silentLogger } from "./run.ts";
 import { startGateway } from "./start.ts";
 
@@ -46,6 +47,9 @@ export async function doctor(
             width: Math.min(process.stdout.isTTY ? process.stdout.columns : 100, 120),
           }),
     );
+    if (invocation.report !== undefined) {
+      await writeReport(invocation.report, report);
+    }
     return report.ok ? 0 : 1;
   } catch (error) {
     if (stopped.signal.aborted) {
@@ -54,6 +58,18 @@ export async function doctor(
     throw error;
   } finally {
     await own?.stop();
+  }
+}
+
+/** Whoever waits for the file finds it whole. @throws UsageError */
+async function writeReport(file: string, report: Report): Promise<void> {
+  const temporary = `${file}.tmp`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(report)}\n`);
+    await rename(temporary, file);
+  } catch (error) {
+    const { code = "unknown fault" } = error as NodeJS.ErrnoException;
+    throw new UsageError(`--report: ${file} cannot be written (${code})`);
   }
 }
 

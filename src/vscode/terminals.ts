@@ -53,6 +53,25 @@ export class Terminals implements vscode.Disposable {
     return terminal;
   }
 
+  /**
+   * A terminal like those that the person opens; where they have no variables (yet), one like those of the profile.
+   * Undefined where the settings leave terminals alone.
+   */
+  async openForDoctor(): Promise<vscode.Terminal | undefined> {
+    const named = { name: "OneCLI Doctor", iconPath: new vscode.ThemeIcon("pulse") };
+    let options: vscode.TerminalOptions = named;
+    if (Object.keys(this.#applied).length === 0) {
+      const profile = await this.#profile();
+      if (profile.env === undefined) {
+        return undefined;
+      }
+      options = { ...profile, ...named };
+    }
+    const terminal = vscode.window.createTerminal(options);
+    terminal.show();
+    return terminal;
+  }
+
   dispose(): void {
     this.apply(undefined);
     this.#provider.dispose();

@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import type { Entry } from "../mappingStore.ts";
+import type { Doctor } from "../doctor.ts";
 import type { MappingsTree } from "../mappingsTree.ts";
 import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
@@ -21,6 +22,7 @@ export interface CommandParts {
   readonly session: Session;
   readonly tree: MappingsTree;
   readonly terminals: Terminals;
+  readonly doctor: Doctor;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -41,6 +43,7 @@ export const commandIds = [
   "onecli.mapping.export",
   "onecli.cache.clear",
   "onecli.terminal.open",
+  "onecli.doctor.run",
   "onecli.gateway.restart",
   "onecli.log.show",
 ] as const;
@@ -48,7 +51,7 @@ export const commandIds = [
 type CommandId = (typeof commandIds)[number];
 type Handler = (target: Entry | undefined) => unknown;
 
-export function registerCommands({ session, tree, terminals, log }: CommandParts): vscode.Disposable {
+export function registerCommands({ session, tree, terminals, doctor, log }: CommandParts): vscode.Disposable {
   /** A row's command: the row it was called on, the one that is selected, or one that is asked for. */
   const onEntry =
     (title: string, act: (entry: Entry) => unknown): Handler =>
@@ -74,6 +77,7 @@ export function registerCommands({ session, tree, terminals, log }: CommandParts
     "onecli.mapping.export": () => exportMappings(session),
     "onecli.cache.clear": () => session.clearCache(),
     "onecli.terminal.open": () => terminals.open(),
+    "onecli.doctor.run": () => doctor.run(),
     "onecli.gateway.restart": () => session.restart(),
     "onecli.log.show": () => log.show(),
   };

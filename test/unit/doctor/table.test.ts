@@ -6,6 +6,7 @@ const report: Report = {
   product: "OneCLI Doctor",
   version: "1.2.3",
   ok: false,
+  problems: 2,
   environment: [
     { name: "gateway", cell: ok },
     { name: "HTTPS_PROXY", cell: failed("HTTPS_PROXY leads elsewhere.", "Open a new terminal.") },
