@@ -176,6 +176,21 @@ describe("OneCLI in VS Code", function () {
     await workbench.screenshot("5-terminal");
   });
 
+  it("examines the tools of a real terminal, and says how it went", async () => {
+    const asked = world.upstream.received.length;
+    await workbench.runCommand("OneCLI: Run Doctor");
+    const rows = workbench.page.locator(".terminal-wrapper.active .xterm-rows");
+    await rows.filter({ hasText: /\d+ problems?\.|All is well\./ }).waitFor({ timeout: 100_000 });
+    await workbench.notification("OneCLI Doctor");
+    await workbench.screenshot("5-doctor");
+    const terminal = new TerminalPanel(workbench.page);
+    await terminal.type("clear; echo left [$ELECTRON_RUN_AS_NODE]");
+    await terminal.waitForText("left []");
+    seen.push(await terminal.text());
+    assert.equal(world.upstream.received.length, asked, "no mapped host was called");
+    await workbench.clearNotifications();
+  });
+
   for (const theme of themes) {
     it(`looks right in ${theme}`, async () => {
       await workbench.setColorTheme(theme);
