@@ -13,7 +13,7 @@ import { lastWords } from "./words.ts";
 export interface ProbeTimes {
   readonly version: number;
   readonly check: number;
-  /** For a check of a tool that compiles first. */
+  /** For the first check of a tool that compiles before it calls. */
   readonly slowCheck: number;
 }
 
@@ -248,7 +248,8 @@ class Probe {
       args,
       env: { ...environment, ...env },
       cwd,
-      timeout: this.#tool.slow === true ? times.slowCheck : times.check,
+      // What is compiled at the first check is there for the others.
+      timeout: this.#tool.slow === true && check === "request" ? times.slowCheck : times.check,
       signal,
       ...(onOutput !== undefined && { onOutput: (stdout: string) => onOutput(stdout, label) }),
     });
