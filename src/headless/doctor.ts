@@ -84,6 +84,7 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
             file: "doctor",
             mappings: [],
             parentProxy: undefined,
+            noProxy: [],
             extraCaCertificates: [],
             port: 0,
             dataDir: folder,
