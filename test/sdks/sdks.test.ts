@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type VendorName, type VendorWorld, startVendorWorld, vendors } from "../support/apis/world.ts";
+import { leaksIn, readTree } from "../support/canary.ts";
+import { CompatibilityRecord } from "../support/compatibility.ts";
+import { killPrograms, type Outcome, type Program, startProgram } from "../support/program.ts";
+import { type Line, line } from "./programs/ask.ts";
+
+interface Sdk {
+  readonly name: string;
+  readonly package: string;
+  readonly program: string;
+  readonly vendor: VendorName;
+  /** Where the SDK looks for its key. */
+  readonly variable: string;
+}
+
+const sdks: readonly Sdk[] = [
+  {
+    name: "@anthropic-ai/sdk",
+    package: "@anthropic-ai/sdk",
+    program: "anthropic.ts",
+    vendor: "anthropic",
+    variable: "ANTHROPIC_API_KEY",
+  },
+  {
+    name: "openai (Responses)",
+    package: "openai",
+    program: "openaiResponses.ts",
+    vendor: "openai",
+    variable: "OPENAI_API_KEY",
+  },
+  {
+    name: "openai (Chat Completions)",
+    package: "openai",
+    program: "openaiChat.ts",
+    vendor: "openai",
+    variable: "OPENAI_API_KEY",
+  },
+  {
+    name: "@google/genai",
+    package: "@google/genai",
+    program: "gemini.ts",
+    vendor: "gemini",
+    variable: "GEMINI_API_KEY",
+  },
+];
+
+const compatibility = new CompatibilityRecord("sdks", {
+  section: "SDKs",
+  about:
+    "The vendors' SDKs as children of `onecli-gateway run`, against local stand-ins of the APIs that demand the real key.",
+  columns: ["answer", "stream, piece by piece", "real key upstream only", "error shown", "no retry"],
+});
+
+const placeholder = "placeholder-of-the-test";
+const separator = "--- end of the environment ---";
+
+async function versionOf(name: string): Promise<string> {
+  const file = join(import.meta.dirname, "../../node_modules", name, "package.json");
+  return z.object({ version: z.string() }).parse(JSON.parse(await readFile(file, "utf8"))).version;
+}
+
+describe("onecli-gateway run: the vendors' SDKs", () => {
+  let world: VendorWorld;
+  let home: string;
+
+  before(async () => {
+    world = await startVendorWorld();
+  });
+
+  after(async () => {
+    await world.stop();
+    await compatibility.write();
+  });
+
+  beforeEach(async () => {
+    home = await world.newFolder("home");
+  });
+
+  afterEach(async () => {
+    await killPrograms();
+    world.server.reset();
+  });
+
+  /** Prints its environment, then asks twice: for a whole answer and for a streamed one. */
+  function start({ program, variable }: Sdk, config: string): Program {
+    const script = `env; echo '${separator}'; exec "$@"`;
+    const file = join(import.meta.dirname, "programs", program);
+    const command = ["sh", "-c", script, "sh", process.execPath, file];
+    const env = world.env(home, { [variable]: placeholder });
+    return startProgram(["run", "--config", config, "--", ...command], { env });
+  }
+
+  /** The lines that the program said; no secret is in them, its environment and its home. */
+  async function linesOf({ status, stdout, stderr }: Outcome): Promise<Line[]> {
+    assert.equal(status, 0, stderr);
+    const [environment = "", said = ""] = stdout.split(`${separator}\n`);
+    assert.match(environment, /^HTTPS_PROXY=/m);
+    for (const text of [stdout, stderr, ...(await readTree(home)).values()]) {
+      assert.deepEqual(leaksIn(text, world.secrets), []);
+    }
+    return said
+      .trimEnd()
+      .split("\n")
+      .map((text) => line.parse(JSON.parse(text)));
+  }
+
+  for (const sdk of sdks) {
+    describe(sdk.name, () => {
+      const { api, key } = vendors[sdk.vendor];
+
+      beforeEach(async () => {
+        compatibility.begin(sdk.name, await versionOf(sdk.package));
+      });
+
+      it(`gets answers for a key that it never holds, each piece as soon as it is made (contract 12)`, async () => {
+        const seen = Promise.withResolvers<undefined>();
+        const pieces = async function* () {
+          yield "First, ";
+          await seen.promise;
+          yield "then the rest.";
+        };
+        world.server.model = () => {
+          const isFirst = world.server.requests.length === 0;
+          return { kind: "text", pieces: isFirst ? ["Hello."] : pieces() };
+        };
+        const program = start(sdk, await world.config());
+        await program.said("stdout", /\{"piece":"First, "\}/);
+        seen.resolve(undefined);
+        assert.deepEqual(await linesOf(await program.ended), [
+          { mode: "whole", requests: 1, answer: "Hello." },
+          { piece: "First, " },
+          { piece: "then the rest." },
+          { mode: "stream", requests: 1, answer: "First, then the rest." },
+        ]);
+        assert.deepEqual(
+          world.server.requests.map((request) => [request.host, request.key, request.transport]),
+          [
+            [api.host, key, "json"],
+            [api.host, key, "sse"],
+          ],
+        );
+        for (const { rawHeaders, path, body } of world.server.requests) {
+          assert.doesNotMatch([...rawHeaders, path, body].join("\n"), /placeholder/);
+        }
+        compatibility.proved(sdk.name, {
+          answer: "yes",
+          "stream, piece by piece": "yes",
+          "real key upstream only": "yes",
+        });
+      });
+
+      it(`shows what is wrong, and does not try again (contract 4)`, async () => {
+        const config = await world.config({ reference: "op://API Keys/No such item/credential" });
+        const lines = await linesOf(await start(sdk, config).ended);
+        assert.equal(lines.length, 2);
+        for (const said of lines) {
+          assert.ok("error" in said, JSON.stringify(said));
+          assert.equal(said.status, 424);
+          assert.match(said.message, /No item matches.*reference-not-found/s);
+          assert.equal(said.requests, 1);
+        }
+        assert.deepEqual(world.server.requests, []);
+        compatibility.proved(sdk.name, { "error shown": "yes", "no retry": "yes" });
+      });
+
+      it(`is left without the key where the mapping is disabled`, async () => {
+        const lines = await linesOf(await start(sdk, await world.config({ enabled: false })).ended);
+        assert.deepEqual(
+          lines.map((said) => "status" in said && said.status),
+          [api.refusal.status, api.refusal.status],
+        );
+        assert.deepEqual(
+          world.server.requests.map((request) => request.key),
+          [placeholder, placeholder],
+        );
+      });
+    });
+  }
+});

@@ -1,0 +1,63 @@
+// What works with what, as the suites have seen it: each writes its rows, writeCompatibility.ts joins them.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+
+export const compatibilityFolder = resolve(import.meta.dirname, "../../dist-test/compatibility");
+
+export const sectionSchema = z.strictObject({
+  section: z.string(),
+  /** A paragraph above the table. */
+  about: z.string().optional(),
+  columns: z.array(z.string()),
+  rows: z.array(
+    z.strictObject({
+      name: z.string(),
+      version: z.string(),
+      /** Column → `yes`, `no`, `–` (does not apply) or a short text. A column without a cell was not tried. */
+      cells: z.record(z.string(), z.string()),
+    }),
+  ),
+});
+export type Section = z.infer<typeof sectionSchema>;
+
+/** Gathers what the tests of a suite have proved. A cell is `no` until a test says otherwise. */
+export class CompatibilityRecord {
+  readonly #file: string;
+  readonly #head: Omit<Section, "rows">;
+  readonly #rows = new Map<string, Section["rows"][number]>();
+
+  /** @param name of the file, without its end. */
+  constructor(name: string, head: Omit<Section, "rows">) {
+    this.#file = resolve(compatibilityFolder, `${name}.json`);
+    this.#head = head;
+  }
+
+  /** To be called when a row's first test begins. */
+  begin(name: string, version: string): void {
+    if (!this.#rows.has(name)) {
+      const cells = Object.fromEntries(this.#head.columns.map((column) => [column, "no"]));
+      this.#rows.set(name, { name, version, cells });
+    }
+  }
+
+  /** To be called when a test has proved it. */
+  proved(name: string, cells: Readonly<Record<string, string>>): void {
+    Object.assign(this.#rows.get(name)?.cells ?? {}, cells);
+  }
+
+  /** Rows that this run has left out stay as an earlier one wrote them. */
+  async write(): Promise<void> {
+    if (this.#rows.size === 0) {
+      return;
+    }
+    const earlier = await readFile(this.#file, "utf8").then(
+      (text) => sectionSchema.safeParse(JSON.parse(text)).data?.rows ?? [],
+      () => [],
+    );
+    const rows = new Map([...earlier.map((row) => [row.name, row] as const), ...this.#rows]);
+    const section = sectionSchema.parse({ ...this.#head, rows: [...rows.values()] });
+    await mkdir(dirname(this.#file), { recursive: true });
+    await writeFile(this.#file, `${JSON.stringify(section, undefined, 2)}\n`);
+  }
+}

@@ -1,0 +1,47 @@
+// Writes docs/compatibility.md from what the suites have left in dist-test/compatibility.
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { arch, platform } from "node:os";
+import { join, resolve } from "node:path";
+import { compatibilityFolder, type Section, sectionSchema } from "./compatibility.ts";
+
+const target = resolve(import.meta.dirname, "../../docs/compatibility.md");
+
+const names = await readdir(compatibilityFolder).catch(() => []);
+const sections: string[] = [];
+for (const name of names.filter((found) => found.endsWith(".json")).sort()) {
+  const file = join(compatibilityFolder, name);
+  const section = sectionSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  const { mtime } = await stat(file);
+  sections.push(format(section, mtime.toISOString().slice(0, 10)));
+}
+if (sections.length === 0) {
+  console.error("No suite has left rows: run npm test and npm run test:agents first.");
+  process.exit(1);
+}
+const intro = `# What works through the gateway
+
+Written by \`npm run compatibility\` from what \`npm test\` and \`npm run test:agents\` saw; nothing here is filled in by hand.
+\`yes\` was asserted by a test, \`no\` was tried and failed, \`–\` does not apply, an empty cell was not tried.
+`;
+await writeFile(target, [intro, ...sections].join("\n"));
+
+function format({ section, about, columns, rows }: Section, day: string): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escape).join(" | ")} |`;
+  return [
+    `## ${section}`,
+    "",
+    ...(about === undefined ? [] : [about, ""]),
+    line(["", "version", ...columns]),
+    line(["", "", ...columns].map(() => "---")),
+    ...rows.map(({ name, version, cells }) =>
+      line([name, version, ...columns.map((column) => cells[column] ?? "")]),
+    ),
+    "",
+    `Run on ${day}: ${platform()} ${arch()}, Node ${process.versions.node}.`,
+    "",
+  ].join("\n");
+}
+
+function escape(cell: string): string {
+  return cell.replaceAll("|", "\\|").replaceAll("\n", " ");
+}
