@@ -9,6 +9,7 @@ import { LeadingProxy } from "../leadingProxy.ts";
 import { startOnePasswordService } from "../onePassword/service.ts";
 import { anthropicApi } from "./anthropic.ts";
 import { type Api } from "./api.ts";
+import { copilotApi, githubApi } from "./copilot.ts";
 import { geminiApi } from "./gemini.ts";
 import { openaiApi } from "./openai.ts";
 import { VendorServer } from "./vendorServer.ts";
@@ -19,6 +20,9 @@ interface Vendor {
   readonly key: string;
   readonly mapping: Omit<MappingInput, "reference">;
 }
+
+/** Copilot takes the token of GitHub. */
+const githubKey = "github_pat_vendorsGITHUBkey8a1c5e3f7b9d2046";
 
 export const vendors = {
   anthropic: {
@@ -39,6 +43,8 @@ export const vendors = {
       rule: { kind: "header", name: "x-goog-api-key", value: "{value}" },
     },
   },
+  github: { api: githubApi, key: githubKey, mapping: { hostname: githubApi.host } },
+  copilot: { api: copilotApi, key: githubKey, mapping: { hostname: copilotApi.host } },
 } as const satisfies Readonly<Record<string, Vendor>>;
 
 export type VendorName = keyof typeof vendors;
