@@ -155,6 +155,7 @@ describe("onecli-gateway run: real agents", function () {
         const prompts = requests.filter(
           ({ host, body }) => host === api.host && body.includes(agent.tool.name),
         );
+        assert.deepEqual([...new Set(prompts.map(transportOf))], [agent.transport]);
         assert.ok(!prompts[0]!.body.includes(word));
         assert.ok(prompts.at(-1)!.body.includes(word), "the command's output went back");
 
@@ -168,7 +169,7 @@ describe("onecli-gateway run: real agents", function () {
           "real key upstream": "yes",
           "tool round trip": "yes",
           "environment clean": "yes",
-          transport: transportOf(prompts),
+          transport: agent.transport,
           seconds: done.seconds.toFixed(1),
         });
       });
@@ -201,9 +202,8 @@ function keyOf(host: string): string | undefined {
   return Object.values(vendors).find(({ api }) => api.host === host)?.key;
 }
 
-function transportOf(prompts: readonly VendorRequest[]): string {
-  const names = { sse: "SSE", json: "JSON", websocket: "WebSocket", refused: "refused" };
-  return [...new Set(prompts.map(({ transport }) => names[transport]))].join(", ");
+function transportOf({ transport }: VendorRequest): string {
+  return { sse: "SSE", json: "JSON", websocket: "WebSocket", refused: "refused" }[transport];
 }
 
 function lapse(milliseconds: number): Promise<undefined> {

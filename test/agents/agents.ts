@@ -11,6 +11,8 @@ export interface Agent {
   /** The one install script without which it does not run, below the package. */
   readonly installScript?: string;
   readonly vendor: VendorName;
+  /** How it asks its model. */
+  readonly transport: "SSE" | "WebSocket";
   /** Where the agent looks for its key, and a made-up one in the right shape. */
   readonly key: readonly [variable: string, value: string];
   readonly args: (prompt: string) => readonly string[];
@@ -32,6 +34,7 @@ export const agents: readonly Agent[] = [
     program: "claude",
     installScript: "install.cjs",
     vendor: "anthropic",
+    transport: "SSE",
     key: ["ANTHROPIC_API_KEY", anthropicKey],
     args: (prompt) => ["--print", prompt, "--allowedTools", "Bash"],
     tool: { name: "Bash", input: (command) => ({ command, description: "Run the probe" }) },
@@ -42,6 +45,7 @@ export const agents: readonly Agent[] = [
     version: "0.169.0",
     program: "codex",
     vendor: "openai",
+    transport: "WebSocket",
     key: ["CODEX_API_KEY", openaiKey],
     // gpt-5 is offered its tools as plain functions.
     args: (prompt) => [
@@ -72,6 +76,7 @@ export const agents: readonly Agent[] = [
     version: "0.61.0",
     program: "gemini",
     vendor: "gemini",
+    transport: "SSE",
     key: ["GEMINI_API_KEY", "AIzaMadeUpByTheTest0000000000000000000"],
     args: (prompt) => ["--prompt", prompt, "--skip-trust", "--yolo", "--model=gemini-2.5-flash"],
     tool: { name: "run_shell_command", input: (command) => ({ command }) },
@@ -83,6 +88,7 @@ export const agents: readonly Agent[] = [
     program: "opencode",
     installScript: "postinstall.mjs",
     vendor: "anthropic",
+    transport: "SSE",
     key: ["ANTHROPIC_API_KEY", anthropicKey],
     args: (prompt) => ["run", "--model=anthropic/claude-sonnet-4-5", prompt],
     env: {
@@ -96,6 +102,7 @@ export const agents: readonly Agent[] = [
     version: "0.24.4",
     program: "qwen",
     vendor: "openai",
+    transport: "SSE",
     key: ["OPENAI_API_KEY", openaiKey],
     args: (prompt) => ["--prompt", prompt, "--yolo"],
     env: { OPENAI_BASE_URL: "https://api.openai.com/v1", OPENAI_MODEL: "qwen3-coder-plus" },
@@ -107,6 +114,7 @@ export const agents: readonly Agent[] = [
     version: "1.0.102",
     program: "copilot",
     vendor: "copilot",
+    transport: "SSE",
     key: ["COPILOT_GITHUB_TOKEN", "github_pat_MadeUpByTheTest0000000000000000000000"],
     args: (prompt) => ["--prompt", prompt, "--allow-all-tools", "--model=claude-sonnet-4.5"],
     tool: { name: "bash", input: (command) => ({ command, description: "Run the probe" }) },
