@@ -40,7 +40,7 @@ export async function startHeadlessWorld() {
       },
     ],
   });
-  const hosts = [...mappings.map(({ hostname }) => hostname), "unmapped.example"];
+  const hosts = [...mappings.map(({ hostname }) => hostname), "github.com", "unmapped.example"];
   const authority = await TestAuthority.create("Upstream CA");
   const upstream = await UpstreamServer.start(authority, [...hosts, "127.0.0.1"]);
   const parent = await LeadingProxy.start();

@@ -1,0 +1,239 @@
+// Tools at the work they are there for, against servers that demand the secret with every request.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { type ServerResponse } from "node:http";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { leaksIn } from "../support/canary.ts";
+import { CompatibilityRecord } from "../support/compatibility.ts";
+import { serveGit } from "../support/gitServer.ts";
+import { type HeadlessWorld, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
+import { packageFiles } from "../support/packages/registry.ts";
+import { killPrograms, type Outcome, runProgram } from "../support/program.ts";
+
+interface Tool {
+  readonly name: string;
+  /** Command that prints the tool's version; it fails where the tool is not installed. */
+  readonly version: string;
+}
+
+interface Installer extends Tool {
+  /** A shell script that installs the package and has it say its greeting. */
+  readonly script: string;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly greeting: RegExp;
+}
+
+const origin = "https://git.example.test";
+
+const installers: readonly Installer[] = [
+  {
+    name: "npm",
+    version: "npm --version",
+    script: `npm install --no-audit --no-fund --registry ${origin}/npm/ greeting && node -p 'require("greeting")'`,
+    files: { "package.json": "{}" },
+    greeting: /Hello from npm\./,
+  },
+  {
+    name: "bun",
+    version: "bun --version",
+    script: `bun install --registry ${origin}/npm/ && bun -p 'require("greeting")'`,
+    files: { "package.json": '{"dependencies":{"greeting":"1.0.0"}}' },
+    greeting: /Hello from npm\./,
+  },
+  {
+    name: "deno",
+    version: "deno --version",
+    script: `deno run ${origin}/deno/greeting.ts`,
+    greeting: /Hello from Deno\./,
+  },
+  {
+    name: "pip",
+    version: "python3 -m pip --version",
+    script: `python3 -m pip install --quiet --no-cache-dir --disable-pip-version-check --target . \\
+      --index-url ${origin}/pypi/simple greeting && python3 -c 'import greeting; print(greeting.text)'`,
+    greeting: /Hello from PyPI\./,
+  },
+  {
+    name: "uv",
+    version: "python3 --version >&2 && uv --version",
+    script: `uv pip install --no-cache --no-config --target . --default-index ${origin}/pypi/simple greeting &&
+      python3 -c 'import greeting; print(greeting.text)'`,
+    greeting: /Hello from PyPI\./,
+  },
+  {
+    name: "cargo",
+    version: "cargo --version",
+    script: "cargo fetch && cat $CARGO_HOME/registry/src/*/greeting-1.0.0/src/lib.rs",
+    files: {
+      "Cargo.toml": `[package]\nname = "work"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\ngreeting = { version = "1.0.0", registry = "here" }\n`,
+      ".cargo/config.toml": `[registries.here]\nindex = "sparse+${origin}/crates/"\n`,
+      "src/lib.rs": "",
+    },
+    greeting: /Hello from crates\./,
+  },
+  {
+    name: "go",
+    version: "go version",
+    script:
+      "go mod download -x hello.example/greeting && cat $GOPATH/pkg/mod/hello.example/greeting*/greeting.go",
+    files: {
+      "go.mod": "module work\n\ngo 1.18\n\nrequire hello.example/greeting v1.0.0\n",
+    },
+    greeting: /Hello from Go\./,
+  },
+];
+
+const compatibility = new CompatibilityRecord("work", {
+  section: "Tools at work",
+  about:
+    "Tools at their own work as children of `onecli-gateway run`, against local servers that refuse every request without " +
+    "the secret.",
+  columns: ["task", "done with a secret it never holds"],
+});
+const done = { "done with a secret it never holds": "yes" };
+const git: Tool = { name: "git", version: "git --version" };
+
+describe("onecli-gateway run: tools at work", () => {
+  let world: HeadlessWorld;
+  const bearer = `Bearer ${secrets.git}`;
+
+  before(async () => {
+    world = await startHeadlessWorld();
+  });
+
+  after(async () => {
+    await world.stop();
+    await compatibility.write();
+  });
+
+  afterEach(async () => {
+    await killPrograms();
+    world.upstream.reset();
+  });
+
+  /** Runs a script of the shell in a folder and home of its own. */
+  async function work(
+    script: string,
+    files: Readonly<Record<string, string>> = {},
+    changes: Readonly<Record<string, unknown>> = {},
+  ): Promise<Outcome> {
+    const cwd = await world.newFolder();
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(dirname(join(cwd, name)), { recursive: true });
+      await writeFile(join(cwd, name), content);
+    }
+    const home = await world.newFolder();
+    const env = world.tokenEnv({
+      HOME: home,
+      // What finds its programs by the home would not find them in this one.
+      CARGO_HOME: join(home, "cargo"),
+      RUSTUP_HOME: process.env["RUSTUP_HOME"] ?? join(process.env["HOME"] ?? "", ".rustup"),
+      GOPATH: join(home, "go"),
+      GOPROXY: `${origin}/go`,
+      GONOSUMDB: "hello.example",
+      GOFLAGS: "-mod=mod -modcacherw",
+      GOTOOLCHAIN: "local",
+      GIT_CONFIG_GLOBAL: "/dev/null",
+      GIT_TERMINAL_PROMPT: "0",
+    });
+    const args = ["run", "--config", await world.config(changes), "--", "sh", "-c", script];
+    const outcome = await runProgram(args, { env, cwd });
+    const text = outcome.stdout + outcome.stderr;
+    assert.equal(outcome.status, 0, text);
+    assert.deepEqual(
+      leaksIn(
+        text,
+        new Map([
+          ["secret", secrets.git],
+          ["token", world.service.token],
+        ]),
+      ),
+      [],
+    );
+    return outcome;
+  }
+
+  function refuse(response: ServerResponse): void {
+    response.writeHead(401, { "www-authenticate": 'Basic realm="packages"' }).end();
+  }
+
+  it("lets git clone, and push more than one buffer of it, over HTTPS (contract 12)", async function () {
+    await begin(git, this);
+    const root = await world.newFolder();
+    const repository = join(root, "octo/hello.git");
+    await execute("git", ["init", "--quiet", "--bare", "--initial-branch=main", repository]);
+    world.upstream.handler = (request, response) => {
+      if (request.headers.authorization === bearer) {
+        serveGit(root, request, response);
+      } else {
+        refuse(response);
+      }
+    };
+    const mappings = [{ hostname: "github.com", reference: "op://API Keys/Git/token" }];
+    // More than http.postBuffer (1 MB) is sent in chunks.
+    const script = `set -e
+      git clone https://github.com/octo/hello.git hello 2>&1
+      cd hello
+      head -c 3000000 /dev/urandom > big
+      git add big
+      git -c user.name=Octo -c user.email=octo@example.test commit --quiet --message 'Add a file'
+      git push --quiet origin HEAD:main
+      cd ..
+      git clone --quiet https://github.com/octo/hello.git again
+      cmp hello/big again/big && echo same`;
+    const { stdout } = await work(script, {}, { mappings });
+    assert.match(stdout, /^same$/m);
+    assert.ok(
+      world.upstream.received.some(
+        ({ url, headers }) => url.endsWith("/git-receive-pack") && headers["transfer-encoding"] === "chunked",
+      ),
+      "the push was chunked",
+    );
+    compatibility.proved(git.name, { ...done, task: "clone, push 3 MB, over HTTPS" });
+  });
+
+  for (const tool of installers) {
+    const { name, script, files, greeting } = tool;
+    it(`lets ${name} install a package from a registry that wants a token`, async function () {
+      this.timeout(60_000);
+      await begin(tool, this);
+      const served = await packageFiles(origin);
+      const missing: string[] = [];
+      world.upstream.handler = (request, response) => {
+        request.resume();
+        const found = served.get(decodeURIComponent(new URL(request.url ?? "", origin).pathname));
+        if (request.headers.authorization !== bearer) {
+          refuse(response);
+        } else if (found === undefined) {
+          missing.push(request.url ?? "");
+          response.writeHead(404).end();
+        } else {
+          response.writeHead(200, { "content-type": found.type }).end(found.content);
+        }
+      };
+      const { stdout } = await work(script, files);
+      assert.match(stdout, greeting, missing.join());
+      compatibility.proved(name, { ...done, task: "install from a private registry" });
+    });
+  }
+});
+
+async function execute(command: string, args: readonly string[]): Promise<void> {
+  const [status] = (await once(spawn(command, args, { stdio: "inherit" }), "exit")) as [number | null];
+  assert.equal(status, 0);
+}
+
+/** Skips the test, and says why, where the tool is not installed. */
+async function begin({ name, version }: Tool, context: Mocha.Context): Promise<void> {
+  const shell = spawn("sh", ["-c", version], { stdio: ["ignore", "pipe", "ignore"] });
+  const [said] = await Promise.all([text(shell.stdout), once(shell, "close")]);
+  if (shell.exitCode !== 0) {
+    context.test!.title += `: ${name} is not installed`;
+    context.skip();
+  }
+  const [number = ""] = /\d+(?:\.\d+)+/.exec(said) ?? [];
+  compatibility.begin(name, number);
+}
