@@ -1,51 +1,54 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { type VendorName, type VendorWorld, startVendorWorld, vendors } from "../support/apis/world.ts";
 import { leaksIn, readTree } from "../support/canary.ts";
-import { CompatibilityRecord } from "../support/compatibility.ts";
+import { CompatibilityRecord, versionOf } from "../support/compatibility.ts";
 import { killPrograms, type Outcome, type Program, startProgram } from "../support/program.ts";
 import { type Line, line } from "./programs/ask.ts";
 
 interface Sdk {
   readonly name: string;
-  readonly package: string;
-  readonly program: string;
+  /** Prints the version of the SDK's package; fails where it is not installed. */
+  readonly version: readonly string[];
+  readonly command: readonly string[];
   readonly vendor: VendorName;
   /** Where the SDK looks for its key. */
   readonly variable: string;
 }
 
+const program = (name: string) => join(import.meta.dirname, "programs", name);
+
+/** A package of npm, which is there because this project has it. */
+function onNode(name: string, file: string, vendor: VendorName, variable: string, api = ""): Sdk {
+  const manifest = join(import.meta.dirname, "../../node_modules", name, "package.json");
+  return {
+    name: `${name}${api}`,
+    version: [process.execPath, "-p", `require(${JSON.stringify(manifest)}).version`],
+    command: [process.execPath, program(file)],
+    vendor,
+    variable,
+  };
+}
+
+/** A package of PyPI, tested where it is installed. */
+function onPython(name: string, file: string, vendor: VendorName, variable: string): Sdk {
+  return {
+    name: `${name} (Python)`,
+    version: ["python3", "-c", `import importlib.metadata as m; print(m.version("${name}"))`],
+    command: ["python3", program(file)],
+    vendor,
+    variable,
+  };
+}
+
 const sdks: readonly Sdk[] = [
-  {
-    name: "@anthropic-ai/sdk",
-    package: "@anthropic-ai/sdk",
-    program: "anthropic.ts",
-    vendor: "anthropic",
-    variable: "ANTHROPIC_API_KEY",
-  },
-  {
-    name: "openai (Responses)",
-    package: "openai",
-    program: "openaiResponses.ts",
-    vendor: "openai",
-    variable: "OPENAI_API_KEY",
-  },
-  {
-    name: "openai (Chat Completions)",
-    package: "openai",
-    program: "openaiChat.ts",
-    vendor: "openai",
-    variable: "OPENAI_API_KEY",
-  },
-  {
-    name: "@google/genai",
-    package: "@google/genai",
-    program: "gemini.ts",
-    vendor: "gemini",
-    variable: "GEMINI_API_KEY",
-  },
+  onNode("@anthropic-ai/sdk", "anthropic.ts", "anthropic", "ANTHROPIC_API_KEY"),
+  onNode("openai", "openaiResponses.ts", "openai", "OPENAI_API_KEY", " (Responses)"),
+  onNode("openai", "openaiChat.ts", "openai", "OPENAI_API_KEY", " (Chat Completions)"),
+  onNode("@google/genai", "gemini.ts", "gemini", "GEMINI_API_KEY"),
+  onPython("anthropic", "anthropic_messages.py", "anthropic", "ANTHROPIC_API_KEY"),
+  onPython("openai", "openai_chat.py", "openai", "OPENAI_API_KEY"),
+  onPython("google-genai", "google_genai.py", "gemini", "GEMINI_API_KEY"),
 ];
 
 const compatibility = new CompatibilityRecord("sdks", {
@@ -57,11 +60,6 @@ const compatibility = new CompatibilityRecord("sdks", {
 
 const placeholder = "placeholder-of-the-test";
 const separator = "--- end of the environment ---";
-
-async function versionOf(name: string): Promise<string> {
-  const file = join(import.meta.dirname, "../../node_modules", name, "package.json");
-  return z.object({ version: z.string() }).parse(JSON.parse(await readFile(file, "utf8"))).version;
-}
 
 describe("onecli-gateway run: the vendors' SDKs", () => {
   let world: VendorWorld;
@@ -86,12 +84,10 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
   });
 
   /** Prints its environment, then asks twice: for a whole answer and for a streamed one. */
-  function start({ program, variable }: Sdk, config: string): Program {
+  function start({ command, variable }: Sdk, config: string): Program {
     const script = `env; echo '${separator}'; exec "$@"`;
-    const file = join(import.meta.dirname, "programs", program);
-    const command = ["sh", "-c", script, "sh", process.execPath, file];
-    const env = world.env(home, { [variable]: placeholder });
-    return startProgram(["run", "--config", config, "--", ...command], { env });
+    const env = world.env(home, { [variable]: placeholder, PYTHONDONTWRITEBYTECODE: "1" });
+    return startProgram(["run", "--config", config, "--", "sh", "-c", script, "sh", ...command], { env });
   }
 
   /** The lines that the program said; no secret is in them, its environment and its home. */
@@ -112,8 +108,8 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
     describe(sdk.name, () => {
       const { api, key } = vendors[sdk.vendor];
 
-      beforeEach(async () => {
-        compatibility.begin(sdk.name, await versionOf(sdk.package));
+      beforeEach(async function () {
+        compatibility.begin(sdk.name, await versionOf(sdk, this));
       });
 
       it(`gets answers for a key that it never holds, each piece as soon as it is made (contract 12)`, async () => {
@@ -127,10 +123,10 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
           const isFirst = world.server.requests.length === 0;
           return { kind: "text", pieces: isFirst ? ["Hello."] : pieces() };
         };
-        const program = start(sdk, await world.config());
-        await program.said("stdout", /\{"piece":"First, "\}/);
+        const running = start(sdk, await world.config());
+        await running.said("stdout", /\{"piece":"First, "\}/);
         seen.resolve(undefined);
-        assert.deepEqual(await linesOf(await program.ended), [
+        assert.deepEqual(await linesOf(await running.ended), [
           { mode: "whole", requests: 1, answer: "Hello." },
           { piece: "First, " },
           { piece: "then the rest." },

@@ -5,21 +5,17 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { type ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
-import { text } from "node:stream/consumers";
 import { leaksIn } from "../support/canary.ts";
-import { CompatibilityRecord } from "../support/compatibility.ts";
+import { CompatibilityRecord, versionOf } from "../support/compatibility.ts";
 import { serveGit } from "../support/gitServer.ts";
 import { type HeadlessWorld, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
 import { packageFiles } from "../support/packages/registry.ts";
 import { killPrograms, type Outcome, runProgram } from "../support/program.ts";
 
-interface Tool {
+interface Installer {
   readonly name: string;
-  /** Command that prints the tool's version; it fails where the tool is not installed. */
-  readonly version: string;
-}
-
-interface Installer extends Tool {
+  /** Prints the tool's version; fails where it is not installed. */
+  readonly version: readonly string[];
   /** A shell script that installs the package and has it say its greeting. */
   readonly script: string;
   readonly files?: Readonly<Record<string, string>>;
@@ -31,41 +27,41 @@ const origin = "https://git.example.test";
 const installers: readonly Installer[] = [
   {
     name: "npm",
-    version: "npm --version",
+    version: ["npm", "--version"],
     script: `npm install --no-audit --no-fund --registry ${origin}/npm/ greeting && node -p 'require("greeting")'`,
     files: { "package.json": "{}" },
     greeting: /Hello from npm\./,
   },
   {
     name: "bun",
-    version: "bun --version",
+    version: ["bun", "--version"],
     script: `bun install --registry ${origin}/npm/ && bun -p 'require("greeting")'`,
     files: { "package.json": '{"dependencies":{"greeting":"1.0.0"}}' },
     greeting: /Hello from npm\./,
   },
   {
     name: "deno",
-    version: "deno --version",
+    version: ["deno", "--version"],
     script: `deno run ${origin}/deno/greeting.ts`,
     greeting: /Hello from Deno\./,
   },
   {
     name: "pip",
-    version: "python3 -m pip --version",
+    version: ["python3", "-m", "pip", "--version"],
     script: `python3 -m pip install --quiet --no-cache-dir --disable-pip-version-check --target . \\
       --index-url ${origin}/pypi/simple greeting && python3 -c 'import greeting; print(greeting.text)'`,
     greeting: /Hello from PyPI\./,
   },
   {
     name: "uv",
-    version: "python3 --version >&2 && uv --version",
+    version: ["uv", "--version"],
     script: `uv pip install --no-cache --no-config --target . --default-index ${origin}/pypi/simple greeting &&
       python3 -c 'import greeting; print(greeting.text)'`,
     greeting: /Hello from PyPI\./,
   },
   {
     name: "cargo",
-    version: "cargo --version",
+    version: ["cargo", "--version"],
     script: "cargo fetch && cat $CARGO_HOME/registry/src/*/greeting-1.0.0/src/lib.rs",
     files: {
       "Cargo.toml": `[package]\nname = "work"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\ngreeting = { version = "1.0.0", registry = "here" }\n`,
@@ -76,7 +72,7 @@ const installers: readonly Installer[] = [
   },
   {
     name: "go",
-    version: "go version",
+    version: ["go", "version"],
     script:
       "go mod download -x hello.example/greeting && cat $GOPATH/pkg/mod/hello.example/greeting*/greeting.go",
     files: {
@@ -94,7 +90,7 @@ const compatibility = new CompatibilityRecord("work", {
   columns: ["task", "done with a secret it never holds"],
 });
 const done = { "done with a secret it never holds": "yes" };
-const git: Tool = { name: "git", version: "git --version" };
+const git = { name: "git", version: ["git", "--version"] };
 
 describe("onecli-gateway run: tools at work", () => {
   let world: HeadlessWorld;
@@ -161,7 +157,7 @@ describe("onecli-gateway run: tools at work", () => {
   }
 
   it("lets git clone, and push more than one buffer of it, over HTTPS (contract 12)", async function () {
-    await begin(git, this);
+    compatibility.begin(git.name, await versionOf(git, this));
     const root = await world.newFolder();
     const repository = join(root, "octo/hello.git");
     await execute("git", ["init", "--quiet", "--bare", "--initial-branch=main", repository]);
@@ -199,7 +195,7 @@ describe("onecli-gateway run: tools at work", () => {
     const { name, script, files, greeting } = tool;
     it(`lets ${name} install a package from a registry that wants a token`, async function () {
       this.timeout(60_000);
-      await begin(tool, this);
+      compatibility.begin(name, await versionOf(tool, this));
       const served = await packageFiles(origin);
       const missing: string[] = [];
       world.upstream.handler = (request, response) => {
@@ -224,16 +220,4 @@ describe("onecli-gateway run: tools at work", () => {
 async function execute(command: string, args: readonly string[]): Promise<void> {
   const [status] = (await once(spawn(command, args, { stdio: "inherit" }), "exit")) as [number | null];
   assert.equal(status, 0);
-}
-
-/** Skips the test, and says why, where the tool is not installed. */
-async function begin({ name, version }: Tool, context: Mocha.Context): Promise<void> {
-  const shell = spawn("sh", ["-c", version], { stdio: ["ignore", "pipe", "ignore"] });
-  const [said] = await Promise.all([text(shell.stdout), once(shell, "close")]);
-  if (shell.exitCode !== 0) {
-    context.test!.title += `: ${name} is not installed`;
-    context.skip();
-  }
-  const [number = ""] = /\d+(?:\.\d+)+/.exec(said) ?? [];
-  compatibility.begin(name, number);
 }

@@ -1,6 +1,9 @@
 // What works with what, as the suites have seen it: each writes its rows, writeCompatibility.ts joins them.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { text } from "node:stream/consumers";
 import { z } from "zod";
 
 export const compatibilityFolder = resolve(import.meta.dirname, "../../dist-test/compatibility");
@@ -60,4 +63,25 @@ export class CompatibilityRecord {
     await mkdir(dirname(this.#file), { recursive: true });
     await writeFile(this.#file, `${JSON.stringify(section, undefined, 2)}\n`);
   }
+}
+
+interface Tool {
+  readonly name: string;
+  /** Command that prints the tool's version, and fails where the tool is not installed. */
+  readonly version: readonly string[];
+}
+
+/** The version of a tool. Where it is not installed, the test or hook is skipped and says why. */
+export async function versionOf({ name, version }: Tool, context: Mocha.Context): Promise<string> {
+  const [command = "", ...args] = version;
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "ignore"] });
+  const ended = once(child, "close").catch(() => undefined);
+  const said = await text(child.stdout);
+  await ended;
+  if (child.exitCode !== 0) {
+    const test = context.currentTest ?? context.test!;
+    test.title += `: ${name} is not installed`;
+    context.skip();
+  }
+  return /\d+(?:\.\d+)+/.exec(said)?.[0] ?? "";
 }
