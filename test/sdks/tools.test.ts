@@ -135,7 +135,7 @@ describe("onecli-gateway run: tools at work", () => {
       GIT_CONFIG_GLOBAL: "/dev/null",
       GIT_TERMINAL_PROMPT: "0",
     });
-    const args = ["run", "--config", await world.config(changes), "--", "sh", "-c", script];
+    const args = ["run", "--config", await world.config(changes), "--", "sh", "-c", `env\n${script}`];
     const outcome = await runProgram(args, { env, cwd });
     const text = outcome.stdout + outcome.stderr;
     assert.equal(outcome.status, 0, text);
