@@ -10,7 +10,7 @@ import { CompatibilityRecord, versionOf } from "../support/compatibility.ts";
 import { serveGit } from "../support/gitServer.ts";
 import { type HeadlessWorld, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
 import { packageFiles } from "../support/packages/registry.ts";
-import { killPrograms, type Outcome, runProgram } from "../support/program.ts";
+import { killPrograms, type Program, startProgram } from "../support/program.ts";
 
 interface Installer {
   readonly name: string;
@@ -92,6 +92,23 @@ const compatibility = new CompatibilityRecord("work", {
 const done = { "done with a secret it never holds": "yes" };
 const git = { name: "git", version: ["git", "--version"] };
 
+const aiohttp = {
+  name: "aiohttp (Python)",
+  version: ["python3", "-c", "import aiohttp; print(aiohttp.__version__)"],
+};
+// It reads the proxy variables where it is told to.
+const aiohttpScript = `
+import asyncio, aiohttp
+
+async def main():
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        async with session.get("${origin}/events") as answer:
+            async for line in answer.content:
+                print(line.decode(), end="", flush=True)
+
+asyncio.run(main())
+`;
+
 describe("onecli-gateway run: tools at work", () => {
   let world: HeadlessWorld;
   const bearer = `Bearer ${secrets.git}`;
@@ -110,12 +127,12 @@ describe("onecli-gateway run: tools at work", () => {
     world.upstream.reset();
   });
 
-  /** Runs a script of the shell in a folder and home of its own. */
-  async function work(
+  /** Starts a script of the shell, behind its environment, in a folder and home of its own. */
+  async function start(
     script: string,
     files: Readonly<Record<string, string>> = {},
     changes: Readonly<Record<string, unknown>> = {},
-  ): Promise<Outcome> {
+  ): Promise<Program> {
     const cwd = await world.newFolder();
     for (const [name, content] of Object.entries(files)) {
       await mkdir(dirname(join(cwd, name)), { recursive: true });
@@ -136,12 +153,18 @@ describe("onecli-gateway run: tools at work", () => {
       GIT_TERMINAL_PROMPT: "0",
     });
     const args = ["run", "--config", await world.config(changes), "--", "sh", "-c", `env\n${script}`];
-    const outcome = await runProgram(args, { env, cwd });
-    const text = outcome.stdout + outcome.stderr;
-    assert.equal(outcome.status, 0, text);
+    return startProgram(args, { env, cwd });
+  }
+
+  /** What the script has said when it is done. */
+  async function finish(program: Program): Promise<string> {
+    const { status, stdout, stderr } = await program.ended;
+    const said = stdout + stderr;
+    assert.equal(status, 0, said);
+    assert.match(stdout, /^HTTPS_PROXY=/m, "its environment");
     assert.deepEqual(
       leaksIn(
-        text,
+        said,
         new Map([
           ["secret", secrets.git],
           ["token", world.service.token],
@@ -149,7 +172,7 @@ describe("onecli-gateway run: tools at work", () => {
       ),
       [],
     );
-    return outcome;
+    return stdout;
   }
 
   function refuse(response: ServerResponse): void {
@@ -180,7 +203,7 @@ describe("onecli-gateway run: tools at work", () => {
       cd ..
       git clone --quiet https://github.com/octo/hello.git again
       cmp hello/big again/big && echo same`;
-    const { stdout } = await work(script, {}, { mappings });
+    const stdout = await finish(await start(script, {}, { mappings }));
     assert.match(stdout, /^same$/m);
     assert.ok(
       world.upstream.received.some(
@@ -189,6 +212,24 @@ describe("onecli-gateway run: tools at work", () => {
       "the push was chunked",
     );
     compatibility.proved(git.name, { ...done, task: "clone, push 3 MB, over HTTPS" });
+  });
+
+  it("lets aiohttp of Python read a stream, each event as soon as it is made (contract 12)", async function () {
+    compatibility.begin(aiohttp.name, await versionOf(aiohttp, this));
+    const seen = Promise.withResolvers<undefined>();
+    world.upstream.handler = (request, response) => {
+      if (request.headers.authorization !== bearer) {
+        refuse(response);
+        return;
+      }
+      response.writeHead(200, { "content-type": "text/event-stream" }).write("data: first\n\n");
+      void seen.promise.then(() => response.end("data: second\n\n"));
+    };
+    const program = await start("python3 stream.py", { "stream.py": aiohttpScript });
+    await program.said("stdout", /^data: first$/m);
+    seen.resolve(undefined);
+    assert.match(await finish(program), /^data: first\n\ndata: second\n$/m);
+    compatibility.proved(aiohttp.name, { ...done, task: "read a stream of events" });
   });
 
   for (const tool of installers) {
@@ -210,7 +251,7 @@ describe("onecli-gateway run: tools at work", () => {
           response.writeHead(200, { "content-type": found.type }).end(found.content);
         }
       };
-      const { stdout } = await work(script, files);
+      const stdout = await finish(await start(script, files));
       assert.match(stdout, greeting, missing.join());
       compatibility.proved(name, { ...done, task: "install from a private registry" });
     });
