@@ -80,11 +80,10 @@ describe("onecli-gateway run: real agents", function () {
     await writeFile(probe, `env > '${dump}'\necho ${word}\n`);
     const [variable, key] = agent.key;
     const env = world.env(home, { TMPDIR: temporary, ...agent.env, [variable]: key });
-    const program = await install(agent);
     const config = await world.config(change);
 
     const held = new Map<string, string>();
-    const command = [program, ...agent.args("Run the probe.")];
+    const command = [await install(agent), ...agent.args("Run the probe.")];
     const begin = performance.now();
     const gateway = startProgram(["run", "--config", config, "--", ...command], { env, cwd: work });
     const { pid = assert.fail("not started") } = gateway.child;
@@ -131,6 +130,11 @@ describe("onecli-gateway run: real agents", function () {
   for (const agent of agents) {
     describe(agent.name, () => {
       const { api } = vendors[agent.vendor];
+
+      before(async function () {
+        this.timeout(600_000);
+        await install(agent);
+      });
 
       beforeEach(() => compatibility.begin(agent.name, agent.version));
 
