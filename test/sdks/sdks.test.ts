@@ -104,6 +104,39 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
       .map((text) => line.parse(JSON.parse(text)));
   }
 
+  it("streams to openai (Python) over a WebSocket for a key that it never holds (contract 12)", async function () {
+    const { api, key } = vendors.openai;
+    const sdk: Sdk = {
+      name: "openai (Python, WebSocket)",
+      version: ["python3", "-c", "import openai, websockets; print(openai.__version__)"],
+      command: ["python3", program("openai_websocket.py")],
+      vendor: "openai",
+      variable: "OPENAI_API_KEY",
+    };
+    compatibility.begin(sdk.name, await versionOf(sdk, this));
+    const { pieces, release } = heldPieces();
+    world.server.model = () => ({ kind: "text", pieces: pieces() });
+    const running = start(sdk, await world.config());
+    await running.said("stdout", /\{"piece":"First, "\}/);
+    release();
+    assert.deepEqual(await linesOf(await running.ended), [{ piece: "First, " }, { piece: "then the rest." }]);
+    // The handshake and one message.
+    assert.deepEqual(
+      world.server.requests.map((request) => [request.host, request.key, request.transport]),
+      [
+        [api.host, key, "websocket"],
+        [api.host, key, "websocket"],
+      ],
+    );
+    compatibility.proved(sdk.name, {
+      answer: "–",
+      "stream, piece by piece": "yes",
+      "real key upstream only": "yes",
+      "error shown": "–",
+      "no retry": "–",
+    });
+  });
+
   for (const sdk of sdks) {
     describe(sdk.name, () => {
       const { api, key } = vendors[sdk.vendor];
@@ -113,19 +146,14 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
       });
 
       it(`gets answers for a key that it never holds, each piece as soon as it is made (contract 12)`, async () => {
-        const seen = Promise.withResolvers<undefined>();
-        const pieces = async function* () {
-          yield "First, ";
-          await seen.promise;
-          yield "then the rest.";
-        };
+        const { pieces, release } = heldPieces();
         world.server.model = () => {
           const isFirst = world.server.requests.length === 0;
           return { kind: "text", pieces: isFirst ? ["Hello."] : pieces() };
         };
         const running = start(sdk, await world.config());
         await running.said("stdout", /\{"piece":"First, "\}/);
-        seen.resolve(undefined);
+        release();
         assert.deepEqual(await linesOf(await running.ended), [
           { mode: "whole", requests: 1, answer: "Hello." },
           { piece: "First, " },
@@ -177,3 +205,16 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
     });
   }
 });
+
+/** A text in two pieces, the second of which is not made before it is released. */
+function heldPieces(): { pieces: () => AsyncGenerator<string>; release: () => void } {
+  const released = Promise.withResolvers<undefined>();
+  return {
+    async *pieces() {
+      yield "First, ";
+      await released.promise;
+      yield "then the rest.";
+    },
+    release: () => released.resolve(undefined),
+  };
+}
