@@ -6,6 +6,9 @@ import { compatibilityFolder, type Section, sectionSchema } from "./compatibilit
 
 const target = resolve(import.meta.dirname, "../../docs/compatibility.md");
 
+const titlePattern = /^## (.+)$/gm;
+const titlesOf = (text: string) => [...text.matchAll(titlePattern)].map(([, title]) => title);
+
 const names = await readdir(compatibilityFolder).catch(() => []);
 const sections: string[] = [];
 for (const name of names.filter((found) => found.endsWith(".json")).sort()) {
@@ -14,16 +17,22 @@ for (const name of names.filter((found) => found.endsWith(".json")).sort()) {
   const { mtime } = await stat(file);
   sections.push(format(section, mtime.toISOString().slice(0, 10)));
 }
-if (sections.length === 0) {
-  console.error("No suite has left rows: run npm test and npm run test:agents first.");
-  process.exit(1);
-}
 const intro = `# What works through the gateway
 
 Written by \`npm run compatibility\` from what \`npm test\` and \`npm run test:agents\` saw; nothing here is filled in by hand.
 \`yes\` was asserted by a test, \`no\` was tried and failed, \`–\` does not apply, an empty cell was not tried.
 `;
-await writeFile(target, [intro, ...sections].join("\n"));
+const text = [intro, ...sections].join("\n");
+const lost = titlesOf(await readFile(target, "utf8").catch(() => "")).filter(
+  (title) => !titlesOf(text).includes(title),
+);
+if (lost.length > 0) {
+  console.error(
+    `These sections would be lost: ${lost.join(", ")}. Run npm test and npm run test:agents first.`,
+  );
+  process.exit(1);
+}
+await writeFile(target, text);
 
 function format({ section, about, columns, rows }: Section, day: string): string {
   const line = (cells: readonly string[]) => `| ${cells.map(escape).join(" | ")} |`;
