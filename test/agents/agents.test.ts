@@ -136,9 +136,13 @@ describe("onecli-gateway run: real agents", function () {
         await install(agent);
       });
 
-      beforeEach(() => compatibility.begin(agent.name, agent.version));
-
       it("works with a key that it never holds (contract 20)", async () => {
+        compatibility.trying(agent.name, agent.version, [
+          "answer",
+          "real key upstream",
+          "tool round trip",
+          "environment clean",
+        ]);
         const word = `word-${randomBytes(6).toString("hex")}`;
         const done = await run(agent, word);
         assert.equal(done.outcome.status, 0, done.output);
@@ -181,6 +185,7 @@ describe("onecli-gateway run: real agents", function () {
       });
 
       it("shows what is wrong, and ends (contract 4)", async () => {
+        compatibility.trying(agent.name, agent.version, ["error shown"]);
         const done = await run(agent, "word", { reference: "op://API Keys/No such item/credential" });
         assert.notEqual(done.outcome.status, 0);
         assert.match(done.output, /OneCLI: No item matches.*reference-not-found/);

@@ -51,11 +51,13 @@ const sdks: readonly Sdk[] = [
   onPython("google-genai", "google_genai.py", "gemini", "GEMINI_API_KEY"),
 ];
 
+const streamed = ["stream, piece by piece", "real key upstream only"];
+const refused = ["error shown", "no retry"];
 const compatibility = new CompatibilityRecord("sdks", {
   section: "SDKs",
   about:
     "The vendors' SDKs as children of `onecli-gateway run`, against local stand-ins of the APIs that demand the real key.",
-  columns: ["answer", "stream, piece by piece", "real key upstream only", "error shown", "no retry"],
+  columns: ["answer", ...streamed, ...refused],
 });
 
 const placeholder = "placeholder-of-the-test";
@@ -113,7 +115,7 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
       vendor: "openai",
       variable: "OPENAI_API_KEY",
     };
-    compatibility.begin(sdk.name, await versionOf(sdk, this));
+    compatibility.trying(sdk.name, await versionOf(sdk, this), streamed);
     const { pieces, release } = heldPieces();
     world.server.model = () => ({ kind: "text", pieces: pieces() });
     const running = start(sdk, await world.config());
@@ -128,24 +130,21 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
         [api.host, key, "websocket"],
       ],
     );
-    compatibility.proved(sdk.name, {
-      answer: "–",
-      "stream, piece by piece": "yes",
-      "real key upstream only": "yes",
-      "error shown": "–",
-      "no retry": "–",
-    });
+    compatibility.proved(sdk.name, streamed);
   });
 
   for (const sdk of sdks) {
     describe(sdk.name, () => {
       const { api, key } = vendors[sdk.vendor];
 
+      let version: string;
+
       beforeEach(async function () {
-        compatibility.begin(sdk.name, await versionOf(sdk, this));
+        version = await versionOf(sdk, this);
       });
 
       it(`gets answers for a key that it never holds, each piece as soon as it is made (contract 12)`, async () => {
+        compatibility.trying(sdk.name, version, ["answer", ...streamed]);
         const { pieces, release } = heldPieces();
         world.server.model = () => {
           const isFirst = world.server.requests.length === 0;
@@ -170,14 +169,11 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
         for (const { rawHeaders, path, body } of world.server.requests) {
           assert.doesNotMatch([...rawHeaders, path, body].join("\n"), /placeholder/);
         }
-        compatibility.proved(sdk.name, {
-          answer: "yes",
-          "stream, piece by piece": "yes",
-          "real key upstream only": "yes",
-        });
+        compatibility.proved(sdk.name, ["answer", ...streamed]);
       });
 
       it(`shows what is wrong, and does not try again (contract 4)`, async () => {
+        compatibility.trying(sdk.name, version, refused);
         const config = await world.config({ reference: "op://API Keys/No such item/credential" });
         const lines = await linesOf(await start(sdk, config).ended);
         assert.equal(lines.length, 2);
@@ -188,7 +184,7 @@ describe("onecli-gateway run: the vendors' SDKs", () => {
           assert.equal(said.requests, 1);
         }
         assert.deepEqual(world.server.requests, []);
-        compatibility.proved(sdk.name, { "error shown": "yes", "no retry": "yes" });
+        compatibility.proved(sdk.name, refused);
       });
 
       it(`is left without the key where the mapping is disabled`, async () => {

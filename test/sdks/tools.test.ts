@@ -180,7 +180,7 @@ describe("onecli-gateway run: tools at work", () => {
   }
 
   it("lets git clone, and push more than one buffer of it, over HTTPS (contract 12)", async function () {
-    compatibility.begin(git.name, await versionOf(git, this));
+    compatibility.trying(git.name, await versionOf(git, this), Object.keys(done));
     const root = await world.newFolder();
     const repository = join(root, "octo/hello.git");
     await execute("git", ["init", "--quiet", "--bare", "--initial-branch=main", repository]);
@@ -215,7 +215,7 @@ describe("onecli-gateway run: tools at work", () => {
   });
 
   it("lets aiohttp of Python read a stream, each event as soon as it is made (contract 12)", async function () {
-    compatibility.begin(aiohttp.name, await versionOf(aiohttp, this));
+    compatibility.trying(aiohttp.name, await versionOf(aiohttp, this), Object.keys(done));
     const seen = Promise.withResolvers<undefined>();
     world.upstream.handler = (request, response) => {
       if (request.headers.authorization !== bearer) {
@@ -236,7 +236,7 @@ describe("onecli-gateway run: tools at work", () => {
     const { name, script, files, greeting } = tool;
     it(`lets ${name} install a package from a registry that wants a token`, async function () {
       this.timeout(60_000);
-      compatibility.begin(name, await versionOf(tool, this));
+      compatibility.trying(name, await versionOf(tool, this), Object.keys(done));
       const served = await packageFiles(origin);
       const missing: string[] = [];
       world.upstream.handler = (request, response) => {

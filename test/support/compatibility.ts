@@ -24,7 +24,7 @@ export const sectionSchema = z.strictObject({
 });
 export type Section = z.infer<typeof sectionSchema>;
 
-/** Gathers what the tests of a suite have proved. A cell is `no` until a test says otherwise. */
+/** Gathers what the tests of a suite have proved. */
 export class CompatibilityRecord {
   readonly #file: string;
   readonly #head: Omit<Section, "rows">;
@@ -36,17 +36,19 @@ export class CompatibilityRecord {
     this.#head = head;
   }
 
-  /** To be called when a row's first test begins. */
-  begin(name: string, version: string): void {
-    if (!this.#rows.has(name)) {
-      const cells = Object.fromEntries(this.#head.columns.map((column) => [column, "no"]));
-      this.#rows.set(name, { name, version, cells });
-    }
+  /** To be called when a test begins: `columns` are `no` unless it proves otherwise. */
+  trying(name: string, version: string, columns: readonly string[]): void {
+    const row = this.#rows.get(name) ?? { name, version, cells: {} };
+    Object.assign(row.cells, Object.fromEntries(columns.map((column) => [column, "no"])));
+    this.#rows.set(name, row);
   }
 
-  /** To be called when a test has proved it. */
-  proved(name: string, cells: Readonly<Record<string, string>>): void {
-    Object.assign(this.#rows.get(name)?.cells ?? {}, cells);
+  /** To be called when a test has proved what it tried; the columns are `yes`, or what is given for them. */
+  proved(name: string, cells: readonly string[] | Readonly<Record<string, string>>): void {
+    const entries = Array.isArray(cells)
+      ? cells.map((column: string) => [column, "yes"] as const)
+      : Object.entries(cells);
+    Object.assign(this.#rows.get(name)?.cells ?? {}, Object.fromEntries(entries));
   }
 
   /** Rows that this run has left out stay as an earlier one wrote them. */
