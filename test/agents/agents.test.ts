@@ -78,8 +78,9 @@ describe("onecli-gateway run: real agents", function () {
     const probe = join(work, "probe.sh");
     const dump = join(work, "environment.txt");
     await writeFile(probe, `env > '${dump}'\necho ${word}\n`);
-    const [variable, key] = agent.key;
-    const env = world.env(home, { TMPDIR: temporary, ...agent.env, [variable]: key });
+    // Where the host is mapped, the gateway's placeholder is all that there is.
+    const own = change.enabled === false ? Object.fromEntries([agent.key]) : {};
+    const env = world.env(home, { TMPDIR: temporary, ...agent.env, ...own });
     const config = await world.config(change);
 
     const held = new Map<string, string>();

@@ -112,6 +112,8 @@ asyncio.run(main())
 describe("onecli-gateway run: tools at work", () => {
   let world: HeadlessWorld;
   const bearer = `Bearer ${secrets.git}`;
+  /** The form that github.com takes a token in. */
+  const basic = `Basic ${Buffer.from(`x-access-token:${secrets.git}`).toString("base64")}`;
 
   before(async () => {
     world = await startHeadlessWorld();
@@ -167,6 +169,7 @@ describe("onecli-gateway run: tools at work", () => {
         said,
         new Map([
           ["secret", secrets.git],
+          ["secret of git", basic.slice("Basic ".length)],
           ["token", world.service.token],
         ]),
       ),
@@ -185,7 +188,7 @@ describe("onecli-gateway run: tools at work", () => {
     const repository = join(root, "octo/hello.git");
     await execute("git", ["init", "--quiet", "--bare", "--initial-branch=main", repository]);
     world.upstream.handler = (request, response) => {
-      if (request.headers.authorization === bearer) {
+      if (request.headers.authorization === basic) {
         serveGit(root, request, response);
       } else {
         refuse(response);

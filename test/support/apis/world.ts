@@ -38,10 +38,7 @@ export const vendors = {
   gemini: {
     api: geminiApi,
     key: "AIzaVendorsGEMINIkey-5d2e8f0b1a7c4936",
-    mapping: {
-      hostname: geminiApi.host,
-      rule: { kind: "header", name: "x-goog-api-key", value: "{value}" },
-    },
+    mapping: { hostname: geminiApi.host },
   },
   github: { api: githubApi, key: githubKey, mapping: { hostname: githubApi.host } },
   copilot: { api: copilotApi, key: githubKey, mapping: { hostname: copilotApi.host } },
