@@ -32,7 +32,7 @@ const errorTable = {
   "value-unusable": {
     status: 424,
     retryable: false,
-    hint: "Store the secret in 1Password as a single line of plain characters, or map another field.",
+    hint: "Store the secret as a single line of plain characters, or map another field.",
   },
   "onepassword-rate-limited": {
     status: 503,

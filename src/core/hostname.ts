@@ -75,6 +75,14 @@ export function formatAuthority({ host, port }: Pick<Authority, "host" | "port">
   return port === httpsPort ? host : `${host}:${port}`;
 }
 
+/** Whether a host is among those of a pattern. */
+export function covers(pattern: HostPattern, { host, port, isAddress }: Authority): boolean {
+  if (pattern.port !== port) {
+    return false;
+  }
+  return pattern.wildcard ? !isAddress && host.endsWith(`.${pattern.host}`) : host === pattern.host;
+}
+
 /**
  * Builds a look-up from patterns to values: exact before wildcard, the longer wildcard before the shorter, values of
  * one pattern in their order. Its cost grows with the labels of the host asked for, not with the number of patterns.

@@ -1,130 +1,32 @@
 import { z } from "zod";
 import { isOneCliError } from "./errors.ts";
-import { formatHostPattern, HostnameError, type HostPattern, parseHostPattern } from "./hostname.ts";
-import { everyPath, parsePathPrefix, PathError } from "./requestPath.ts";
 import { parseSecretReference, type SecretReference } from "./secretReference.ts";
-import { findService, type Rule } from "./serviceRules.ts";
-import { knownServices } from "./services.ts";
-
-/** Fields that frame a message or belong to one connection: a secret in one of them would break the request. */
-const reservedFields =
-  /^(host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*)$/i;
-
-const headerRule = z.strictObject({
-  kind: z.literal("header"),
-  name: z
-    .string()
-    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is no header field name")
-    .refine((name) => !reservedFields.test(name), "is a field that frames the request"),
-  value: z
-    .string()
-    .regex(/^[\x20-\x7e]*$/, "has a character that a header cannot carry")
-    .refine((text) => text.split("{value}").length === 2, "must hold {value} exactly once"),
-});
-
-const basicRule = z.strictObject({
-  kind: z.literal("basic"),
-  username: z
-    .string()
-    .refine((name) => !name.includes(":"), "has a colon, which ends a user name (RFC 7617)")
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for.
-    .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "has a control character"),
-});
-
-const queryRule = z.strictObject({
-  kind: z.literal("query"),
-  name: z
-    .string()
-    .min(1, "is empty")
-    .regex(/^[\x21-\x7e]+$/, "has a character that is not printable ASCII"),
-});
-
-const serviceRule = z.strictObject({
-  kind: z.literal("service"),
-  id: z.string().superRefine((id, context) => {
-    const service = findService(id);
-    const [message] =
-      service === undefined
-        ? [`${JSON.stringify(id)} is none of ${knownServices.map((known) => known.id).join(", ")}`]
-        : service.username === undefined
-          ? []
-          : [`${JSON.stringify(id)} needs {"kind":"basic","username":…} with ${service.username}`];
-    if (message !== undefined) {
-      context.addIssue({ code: "custom", message });
-    }
-  }),
-});
-
-/** How the secret is sent, where the default of the host is not wanted. */
-export const ruleSchema = z.discriminatedUnion("kind", [headerRule, basicRule, queryRule, serviceRule], {
-  error: "is none of header, basic, query, service",
-}) satisfies z.ZodType<Rule>;
+import {
+  describeIssue,
+  type EntryProblem,
+  parseTarget,
+  parseTargets,
+  type Target,
+  targetSchema,
+} from "./target.ts";
 
 /** A mapping as it is written down: in the config, in storage, in messages. */
-export const mappingSchema = z.strictObject({
-  hostname: z.string(),
-  /** Only requests at and below it; the longest that fits wins. */
-  path: z.string().optional(),
-  reference: z.string(),
-  rule: ruleSchema.optional(),
-  /** `false` tunnels the host as if it were not mapped. */
-  enabled: z.boolean().optional(),
-});
+export const mappingSchema = targetSchema.extend({ reference: z.string() });
 
 export type MappingInput = z.infer<typeof mappingSchema>;
 
 /** "The secret behind `reference` goes to `hostname`." */
-export interface Mapping {
-  /** Canonical text of host and path, `host` or `host/path/`: unique in a list. */
-  readonly id: string;
-  /** Canonical text of `pattern`. */
-  readonly hostname: string;
-  readonly pattern: HostPattern;
-  /** Canonical prefix of the paths that it is for; `/` for all. */
-  readonly path: string;
+export interface Mapping extends Target {
   readonly reference: SecretReference;
-  /** Absent: the default rule of the host that is asked. */
-  readonly rule?: Rule;
-  readonly enabled: boolean;
 }
 
-/** What is wrong with an entry, in words that name the key and the offending value (a host or a key, no reference). */
-export interface MappingProblem {
-  readonly index: number;
-  readonly message: string;
-}
-
-/**
- * Reads a list of mappings. Entries that are broken, or whose host and path (after normalisation) came before, are reported
- * and left out; the caller decides whether the rest may be used.
- */
+/** Reads a list of mappings; see {@link parseTargets}. */
 export function parseMappings(entries: readonly unknown[]): {
   mappings: Mapping[];
-  problems: MappingProblem[];
+  problems: EntryProblem[];
 } {
-  const mappings = new Map<string, Mapping>();
-  const problems: MappingProblem[] = [];
-  entries.forEach((entry, index) => {
-    const parsed = parseMapping(entry);
-    if (typeof parsed === "string") {
-      problems.push({ index, message: parsed });
-    } else if (mappings.has(parsed.id)) {
-      problems.push({ index, message: mappedTwice(parsed) });
-    } else {
-      mappings.set(parsed.id, parsed);
-    }
-  });
-  return { mappings: [...mappings.values()], problems };
-}
-
-/** `host`, or `host/path/`, of canonical parts. */
-export function mappingId({ hostname, path }: Pick<Mapping, "hostname" | "path">): string {
-  return path === everyPath ? hostname : hostname + path;
-}
-
-/** What is wrong with the second of two mappings for the same host and path. */
-export function mappedTwice({ id, path }: Mapping): string {
-  return `${path === everyPath ? "hostname" : "path"}: "${id}" is mapped twice`;
+  const { found: mappings, problems } = parseTargets(entries, parseMapping);
+  return { mappings, problems };
 }
 
 /** A mapping, or the sentence that says why the entry is none. */
@@ -133,44 +35,17 @@ export function parseMapping(entry: unknown): Mapping | string {
   if (!shape.success) {
     return describeIssue(shape.error);
   }
-  const { hostname: host, path: prefix = everyPath, reference, rule, enabled = true } = shape.data;
+  const { reference, ...input } = shape.data;
+  const target = parseTarget(input);
+  if (typeof target === "string") {
+    return target;
+  }
   try {
-    const pattern = parseHostPattern(host);
-    const hostname = formatHostPattern(pattern);
-    const path = parsePathPrefix(prefix);
-    return {
-      id: mappingId({ hostname, path }),
-      hostname,
-      pattern,
-      path,
-      reference: parseSecretReference(reference),
-      ...(rule !== undefined && { rule }),
-      enabled,
-    };
+    return { ...target, reference: parseSecretReference(reference) };
   } catch (error) {
-    if (error instanceof HostnameError) {
-      return `hostname: ${JSON.stringify(host)} ${error.message}`;
-    }
-    if (error instanceof PathError) {
-      return `path: ${JSON.stringify(prefix)} ${error.message}`;
-    }
     if (isOneCliError(error, "reference-invalid")) {
       return `reference: ${error.message}`;
     }
     throw error;
   }
-}
-
-/** The first issue of a zod error as `path: message`; unknown keys are named. */
-export function describeIssue(error: z.ZodError): string {
-  const issue = error.issues[0];
-  if (issue === undefined) {
-    return "is not valid";
-  }
-  const path = issue.path.map(String).join(".");
-  const text =
-    issue.code === "unrecognized_keys"
-      ? `unknown key ${issue.keys.map((key) => JSON.stringify(key)).join(", ")}`
-      : issue.message;
-  return path === "" ? text : `${path}: ${text}`;
 }

@@ -1,7 +1,7 @@
 // Which variable points which tool at the gateway and makes it trust the gateway's certificates.
 import { infoUrl } from "./internalSite.ts";
-import { type Mapping } from "./mapping.ts";
 import { findService, coveredServices } from "./serviceRules.ts";
+import { type Target } from "./target.ts";
 
 export interface GatewayEndpoint {
   readonly port: number;
@@ -72,12 +72,13 @@ export const bypassVariables = ["ALL_PROXY", "all_proxy"] as const;
 
 /**
  * The variables of a terminal whose tools go through the gateway.
+ * @param mapped the mappings and stored secrets.
  * @param base the environment before us: its NO_PROXY is kept and extended.
  */
 export function terminalEnvironment(
   endpoint: GatewayEndpoint,
   files: TrustFiles,
-  mappings: readonly Mapping[],
+  mapped: readonly Target[],
   base: Environment,
 ): TerminalEnvironment {
   const proxy = proxyUrl(endpoint);
@@ -99,7 +100,7 @@ export function terminalEnvironment(
     GIT_HTTP_PROXY_AUTHMETHOD: "basic",
     [sessionMarker]: `127.0.0.1:${endpoint.port}`,
     ONECLI_INFO_URL: infoUrl,
-    ...placeholders(mappings),
+    ...placeholders(mapped),
   });
   return { set, unset: [...bypassVariables, tokenVariable] };
 }
@@ -118,9 +119,9 @@ function mergeNoProxy(existing = ""): string {
 }
 
 /** Only for services that are mapped: elsewhere a placeholder would shadow the user's own key. */
-function placeholders(mappings: readonly Mapping[]): Record<string, string> {
+function placeholders(mapped: readonly Target[]): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const { enabled, pattern, path, rule } of mappings) {
+  for (const { enabled, pattern, path, rule } of mapped) {
     const named = rule?.kind === "service" ? findService(rule.id) : undefined;
     const services = named === undefined ? coveredServices(pattern, path) : [named];
     for (const service of enabled ? services : []) {

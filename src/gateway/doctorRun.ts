@@ -81,7 +81,7 @@ export class DoctorRun {
     const hosts = new Map<string, { connects: number; requests: number }>();
     const webSockets = new WebSockets();
     const services: ExchangeServices = {
-      mappingFor: ({ host }, target) => {
+      credentialFor: ({ host }, target) => {
         if (target !== undefined) {
           countOf(hosts, host).requests++;
         }

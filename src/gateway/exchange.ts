@@ -1,13 +1,12 @@
 // One request: head in, secret set, upstream's answer out. Nothing is kept whole, neither body.
 import { constants } from "node:http2";
 import { type Duplex } from "node:stream";
+import { type Credential, type CredentialIndex, sourceOf } from "../core/credentialIndex.ts";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
 import { endToEndHeaders, fieldValues, type RawHeaders, withoutFields } from "../core/headers.ts";
 import { type Authority, formatAuthority, HostnameError, parseAuthority } from "../core/hostname.ts";
 import { inject, type RequestHead } from "../core/injection.ts";
-import { type MappingIndex } from "../core/mappingIndex.ts";
 import { type Logger } from "../core/ports.ts";
-import { type SecretReference } from "../core/secretReference.ts";
 import { type SecretValue } from "../core/secretValue.ts";
 import { injectionRule, leakedPlaceholder } from "../core/serviceRules.ts";
 import { type Activity } from "./activity.ts";
@@ -21,10 +20,11 @@ const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
 /** What the exchanges of a gateway share. */
 export interface ExchangeServices {
-  readonly mappingFor: MappingIndex;
+  readonly credentialFor: CredentialIndex;
+  /** `cached`: whether 1Password was not asked for this request; absent where it never is. */
   readonly resolve: (
-    reference: SecretReference,
-  ) => Promise<{ readonly value: SecretValue; readonly cached: boolean }>;
+    credential: Credential,
+  ) => Promise<{ readonly value: SecretValue; readonly cached?: boolean }>;
   readonly upstream: Upstream;
   readonly webSockets: WebSockets;
   readonly activity: Activity;
@@ -53,7 +53,7 @@ export class Exchange implements AnswerHandler {
   #bytesDown = 0;
   #bytesUp: number | undefined;
   #upload: UploadBody | null = null;
-  #mapping: string | undefined;
+  #credential: Credential | undefined;
   #cacheHit: boolean | undefined;
   /** Id of the service whose placeholder goes to a host that is not its own. */
   #leaked: string | undefined;
@@ -75,7 +75,7 @@ export class Exchange implements AnswerHandler {
       const client = this.#client;
       const { authority } = this.#origin;
       this.#refuseWhileStopping();
-      if (this.#services.mappingFor(authority) === undefined) {
+      if (this.#services.credentialFor(authority) === undefined) {
         // Its mapping was removed after the connection was opened; over a fresh connection it is a tunnel.
         client.closeConnection();
         throw new OneCliError("misdirected", `${formatAuthority(authority)} is no longer mapped.`);
@@ -86,15 +86,15 @@ export class Exchange implements AnswerHandler {
       checkHost(client.hosts, authority);
       refuseTransferCodings(client.headers);
       const head = { path, headers: headersUp(client) };
-      const mapping = this.#services.mappingFor(authority, path);
-      if (mapping === undefined) {
+      const credential = this.#services.credentialFor(authority, path);
+      if (credential === undefined) {
         this.#dispatch("https", head);
         return;
       }
-      this.#mapping = mapping.id;
-      const { value, cached } = await this.#services.resolve(mapping.reference);
+      this.#credential = credential;
+      const { value, cached } = await this.#services.resolve(credential);
       this.#cacheHit = cached;
-      this.#dispatch("https", inject(head, injectionRule(mapping.rule, authority.host, path), value));
+      this.#dispatch("https", inject(head, injectionRule(credential.rule, authority.host, path), value));
     } catch (error) {
       this.fail(toOneCliError(error));
     }
@@ -227,7 +227,7 @@ export class Exchange implements AnswerHandler {
     this.#done = true;
     this.#headMs = this.#elapsed();
     const client = this.#client.switchToBytes(endToEndHeaders(headers));
-    const mapped = this.#mapping === undefined ? undefined : this.#origin.authority;
+    const mapped = this.#credential === undefined ? undefined : this.#origin.authority;
     this.#services.webSockets.join(client, bytes, mapped, (bytesUp, bytesDown) => {
       this.#bytesUp = bytesUp;
       this.#bytesDown = bytesDown;
@@ -269,7 +269,10 @@ export class Exchange implements AnswerHandler {
       path: queryStart === -1 ? this.#path : this.#path.slice(0, queryStart),
       status: this.#client.status,
       ...(this.#error !== undefined && { error: this.#error.code }),
-      ...(this.#mapping !== undefined && { mapping: this.#mapping }),
+      ...(this.#credential !== undefined && {
+        mapping: this.#credential.id,
+        source: sourceOf(this.#credential),
+      }),
       ...(this.#cacheHit !== undefined && { cacheHit: this.#cacheHit }),
       ...(this.#leaked !== undefined && { warning: "placeholder-leak", service: this.#leaked }),
       headMs: this.#headMs,

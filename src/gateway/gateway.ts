@@ -1,17 +1,26 @@
 // Builds the gateway and owns all of it.
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import {
+  type Credential,
+  type CredentialIndex,
+  indexCredentials,
+  isStored,
+  sourceOf,
+} from "../core/credentialIndex.ts";
 import { OneCliError } from "../core/errors.ts";
+import { explain, type Explanation } from "../core/explanation.ts";
 import { type Authority } from "../core/hostname.ts";
 import { type Mapping } from "../core/mapping.ts";
-import { indexMappings, type MappingIndex } from "../core/mappingIndex.ts";
 import { type Clock, type Logger, type SecretBrowser, type SecretProvider } from "../core/ports.ts";
 import { formatSecretReference, type SecretReference } from "../core/secretReference.ts";
+import { type StoredSecret } from "../core/storedSecret.ts";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
 import { OnePassword } from "../secrets/onePassword.ts";
 import { Resolver } from "../secrets/resolver.ts";
 import { parseServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { systemClock } from "../secrets/systemClock.ts";
+import { type ActivityRecord } from "../shared/gatewayProtocol.ts";
 import { version } from "../shared/version.ts";
 import { Activity } from "./activity.ts";
 import { type CertificateAuthority } from "./certificateAuthority.ts";
@@ -34,6 +43,7 @@ const username = "onecli";
 
 export interface GatewayOptions {
   readonly mappings: readonly Mapping[];
+  readonly storedSecrets?: readonly StoredSecret[];
   readonly authority: CertificateAuthority;
   /** PEM: all that certificates of servers are verified against. */
   readonly trustedRoots: readonly string[];
@@ -109,10 +119,11 @@ export class Gateway {
       trust,
       ...(limits?.connect !== undefined && { connectTimeout: limits.connect }),
     });
-    const state = new GatewayState(options.mappings);
+    const state = new GatewayState(options.storedSecrets ?? [], options.mappings);
     const services: ExchangeServices = {
-      mappingFor: (authority, target) => state.mappingFor(authority, target),
-      resolve: (reference) => resolver.resolve(reference),
+      credentialFor: (authority, target) => state.credentialFor(authority, target),
+      resolve: async (credential) =>
+        isStored(credential) ? { value: credential.value } : resolver.resolve(credential.reference),
       upstream,
       webSockets: new WebSockets(),
       activity,
@@ -193,8 +204,28 @@ export class Gateway {
         this.#resolver.invalidate(reference);
       }
     }
-    this.#state.setMappings(mappings);
-    const isMapped = (authority: Authority) => this.#state.mappingFor(authority) !== undefined;
+    this.#state.mappings = mappings;
+    this.#credentialsChanged();
+  }
+
+  /** Takes effect as {@link setMappings}; the values that were there before are forgotten. */
+  setStoredSecrets(storedSecrets: readonly StoredSecret[]): void {
+    this.#state.storedSecrets = storedSecrets;
+    this.#credentialsChanged();
+  }
+
+  /** Which secret a request would get, and why. @param path path and query. */
+  explain(authority: Authority, path: string): Explanation & { cacheAge?: number } {
+    const { storedSecrets, mappings } = this.#state;
+    const explanation = explain(authority, path, storedSecrets, mappings);
+    const winner = explanation.result === "injected" ? this.#state.credentialFor(authority, path) : undefined;
+    const age = winner === undefined || isStored(winner) ? undefined : this.cacheAge(winner.reference);
+    return { ...explanation, ...(age !== undefined && { cacheAge: age }) };
+  }
+
+  #credentialsChanged(): void {
+    this.#state.reindex();
+    const isMapped = (authority: Authority) => this.#state.credentialFor(authority) !== undefined;
     this.#proxy.tunnels.closeMapped(isMapped);
     this.#interceptor.closeUnmapped(isMapped);
     this.#webSockets.closeUnmapped(isMapped);
@@ -253,15 +284,30 @@ function newAccount(token: string): OnePassword {
 class GatewayState {
   stopping = false;
   connected = false;
-  mappings: readonly Mapping[] = [];
-  mappingFor: MappingIndex = () => undefined;
+  storedSecrets: readonly StoredSecret[];
+  mappings: readonly Mapping[];
+  credentialFor: CredentialIndex = () => undefined;
+  #byId = new Map<string, Credential>();
 
-  constructor(mappings: readonly Mapping[]) {
-    this.setMappings(mappings);
+  constructor(storedSecrets: readonly StoredSecret[], mappings: readonly Mapping[]) {
+    this.storedSecrets = storedSecrets;
+    this.mappings = mappings;
+    this.reindex();
   }
 
-  setMappings(mappings: readonly Mapping[]): void {
-    this.mappings = mappings;
-    this.mappingFor = indexMappings(mappings);
+  get credentials(): readonly Credential[] {
+    return [...this.storedSecrets, ...this.mappings];
+  }
+
+  /** The one that an activity record names. */
+  credentialOf({ source, mapping }: Pick<ActivityRecord, "source" | "mapping">): Credential | undefined {
+    return this.#byId.get(`${source ?? ""} ${mapping ?? ""}`);
+  }
+
+  reindex(): void {
+    this.credentialFor = indexCredentials(this.storedSecrets, this.mappings);
+    this.#byId = new Map(
+      this.credentials.map((credential) => [`${sourceOf(credential)} ${credential.id}`, credential]),
+    );
   }
 }

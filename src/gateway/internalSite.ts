@@ -1,12 +1,13 @@
 // http://onecli.internal/: what the gateway says of itself to the agents that it serves, and where the doctor asks it for
 // an echo. Whoever has the proxy's password may ask; no answer holds a value or a reference.
 import { type IncomingMessage, type ServerResponse } from "node:http";
+import { type Credential, isStored } from "../core/credentialIndex.ts";
 import { type ErrorCode, isMappingError, OneCliError, toOneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
 import { infoUrl, internalHost } from "../core/internalSite.ts";
-import { type Mapping } from "../core/mapping.ts";
 import { describeMapping } from "../core/mappingDescription.ts";
 import { type Logger } from "../core/ports.ts";
+import { type ActivityRecord } from "../shared/gatewayProtocol.ts";
 import { version } from "../shared/version.ts";
 import { type Activity } from "./activity.ts";
 import { sendError } from "./answers.ts";
@@ -24,7 +25,8 @@ const advice =
 interface InternalSiteOptions {
   readonly authority: CertificateAuthority;
   readonly state: {
-    readonly mappings: readonly Mapping[];
+    readonly credentials: readonly Credential[];
+    readonly credentialOf: (record: ActivityRecord) => Credential | undefined;
     readonly connected: boolean;
     readonly stopping: boolean;
   };
@@ -35,15 +37,16 @@ interface InternalSiteOptions {
 export class InternalSite {
   readonly #options: InternalSiteOptions;
   readonly #runs = new Map<string, DoctorRun>();
-  /** How the last request of each mapping fared. */
-  #fared = new WeakMap<Mapping, ErrorCode | "ok">();
+  /** How the last request of each mapping or stored secret fared. */
+  #fared = new WeakMap<Credential, ErrorCode | "ok">();
 
   constructor(options: InternalSiteOptions) {
     this.#options = options;
-    options.activity.subscribe(({ mapping: id, error }) => {
-      const mapping = options.state.mappings.find((candidate) => candidate.id === id);
-      if (mapping !== undefined) {
-        this.#fared.set(mapping, error !== undefined && isMappingError(error) ? error : "ok");
+    options.activity.subscribe((record) => {
+      const { error } = record;
+      const credential = options.state.credentialOf(record);
+      if (credential !== undefined) {
+        this.#fared.set(credential, error !== undefined && isMappingError(error) ? error : "ok");
       }
     });
   }
@@ -114,9 +117,9 @@ export class InternalSite {
       version,
       advice,
       onePassword: state.connected ? "connected" : "not connected",
-      mappings: state.mappings.map((mapping) => ({
-        ...describeMapping(mapping),
-        state: this.#stateOf(mapping),
+      mappings: state.credentials.map((credential) => ({
+        ...describeMapping(credential),
+        state: this.#stateOf(credential),
       })),
       docs: {
         readme: `${repository}#readme`,
@@ -126,11 +129,13 @@ export class InternalSite {
     };
   }
 
-  #stateOf(mapping: Mapping): string {
-    if (!mapping.enabled) {
+  #stateOf(credential: Credential): string {
+    if (!credential.enabled) {
       return "disabled";
     }
-    return this.#options.state.connected ? (this.#fared.get(mapping) ?? "not used yet") : "not-connected";
+    return isStored(credential) || this.#options.state.connected
+      ? (this.#fared.get(credential) ?? "not used yet")
+      : "not-connected";
   }
 
   async #openRun(): Promise<DoctorRun> {

@@ -150,13 +150,13 @@ export class ProxyServer extends Server {
       const run = this.#internalSite.runOf(authority);
       return { customConnectServer: handOffTo((client) => run.accept(client, origin)) };
     }
-    if (this.#services.mappingFor(authority) !== undefined) {
+    if (this.#services.credentialFor(authority) !== undefined) {
       return { customConnectServer: handOffTo((client) => void this.#interceptor.accept(client, origin)) };
     }
     const startedAt = performance.now();
     const target = await this.#dial(socket, origin, startedAt);
     const take = (client: Socket) => {
-      if (this.#services.mappingFor(authority) === undefined) {
+      if (this.#services.credentialFor(authority) === undefined) {
         this.tunnels.join(client, target, origin, startedAt);
       } else {
         // Mapped while it was dialled.
@@ -208,9 +208,11 @@ export class ProxyServer extends Server {
 
   /** Whether a secret belongs to the host that a plain http request names: http's port stands for https's. */
   #isMapped(authority: Authority): boolean {
-    const { mappingFor } = this.#services;
+    const { credentialFor } = this.#services;
     const secure = { ...authority, port: httpsPort };
-    return mappingFor(authority) !== undefined || (authority.port === 80 && mappingFor(secure) !== undefined);
+    return (
+      credentialFor(authority) !== undefined || (authority.port === 80 && credentialFor(secure) !== undefined)
+    );
   }
 
   #authenticate(request: IncomingMessage): void {

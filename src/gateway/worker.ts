@@ -2,15 +2,20 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type MessagePort } from "node:worker_threads";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
+import { type Authority, HostnameError, httpsPort, parseAuthority } from "../core/hostname.ts";
 import { parseMappings } from "../core/mapping.ts";
 import { type Logger } from "../core/ports.ts";
 import { parseSecretReference } from "../core/secretReference.ts";
+import { SecretValue } from "../core/secretValue.ts";
+import { parseStoredSecrets, type StoredSecret } from "../core/storedSecret.ts";
+import { type EntryProblem } from "../core/target.ts";
 import {
   type ActivityRecord,
   type AuthorityPems,
   type FromGateway,
   type StartOptions,
   type StartResult,
+  type StoredSecretWithValue,
   type ToGateway,
   toGateway,
 } from "../shared/gatewayProtocol.ts";
@@ -88,6 +93,9 @@ class Host {
       case "setMappings":
         this.#running().setMappings(usableMappings(message.mappings));
         return undefined;
+      case "setStoredSecrets":
+        this.#running().setStoredSecrets(usableStoredSecrets(message.storedSecrets));
+        return undefined;
       case "connect":
         return await this.#changeAccount((gateway) => connectAccount(gateway, message.token));
       case "useAccount":
@@ -116,6 +124,8 @@ class Host {
         return message.references.map(
           (reference) => this.#running().cacheAge(parseSecretReference(reference)) ?? null,
         );
+      case "explain":
+        return this.#running().explain(usableHost(message.host), message.path);
       case "ping":
         return undefined;
       case "stop":
@@ -157,6 +167,7 @@ class Host {
     );
     this.#gateway = await startOnPort(options, {
       mappings: usableMappings(options.mappings),
+      storedSecrets: usableStoredSecrets(options.storedSecrets ?? []),
       authority,
       trustedRoots: [...roots, ...extra],
       parentProxy:
@@ -271,9 +282,32 @@ function explainStart(error: unknown, { port, parentProxy, parentProxySetting }:
 
 function usableMappings(entries: readonly unknown[]) {
   const { mappings, problems } = parseMappings(entries);
-  const [problem] = problems;
-  if (problem !== undefined) {
-    throw new OneCliError("bad-request", `Mapping ${problem.index + 1}: ${problem.message}.`);
-  }
+  refuseBroken("Mapping", problems);
   return mappings;
+}
+
+function usableStoredSecrets(inputs: readonly StoredSecretWithValue[]): StoredSecret[] {
+  const { storedSecrets, problems } = parseStoredSecrets(inputs.map(({ value, ...entry }) => entry));
+  refuseBroken("Stored secret", problems);
+  return storedSecrets.map((entry, index) => ({
+    ...entry,
+    value: new SecretValue(inputs[index]?.value ?? ""),
+  }));
+}
+
+function refuseBroken(what: string, [problem]: readonly EntryProblem[]): void {
+  if (problem !== undefined) {
+    throw new OneCliError("bad-request", `${what} ${problem.index + 1}: ${problem.message}.`);
+  }
+}
+
+function usableHost(text: string): Authority {
+  try {
+    return parseAuthority(text, httpsPort);
+  } catch (error) {
+    if (error instanceof HostnameError) {
+      throw new OneCliError("bad-request", `The host ${error.message}.`);
+    }
+    throw error;
+  }
 }

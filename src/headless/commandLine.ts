@@ -58,6 +58,9 @@ at once.
                           {"hostname": "api.example.com", "path": "/v1/", "reference": "op://API Keys/Example/key",
                            "rule": {"kind": "header", "name": "X-Key", "value": "{value}"}}
                         ],
+                        "storedSecrets": [
+                          {"name": "Internal API", "hostname": "api.internal", "valueFile": "internal-api.key"}
+                        ],
                         "parentProxy": "http://127.0.0.1:3128",    (https:// and socks5:// too)
                         "noProxy": ["internal.example", "10.0.0.0/8"],
                         "extraCaCertificates": ["ca.pem"],

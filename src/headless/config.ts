@@ -3,7 +3,9 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
-import { describeIssue, type Mapping, parseMappings } from "../core/mapping.ts";
+import { type Mapping, parseMappings } from "../core/mapping.ts";
+import { parseStoredSecret } from "../core/storedSecret.ts";
+import { describeIssue, type EntryProblem, parseTargets } from "../core/target.ts";
 import {
   noProxyOfEnvironment,
   type ParentProxy,
@@ -12,10 +14,12 @@ import {
   parseParentProxy,
 } from "../gateway/parentProxy.ts";
 import { certificatesIn } from "../gateway/trustBundle.ts";
+import { type ConfiguredSecret } from "./storedSecretValues.ts";
 
 /** The configuration file, as it is written. Paths are relative to the file. */
 const configSchema = z.strictObject({
   mappings: z.array(z.unknown()),
+  storedSecrets: z.array(z.unknown()).optional(),
   parentProxy: z.string().optional(),
   noProxy: z.union([z.string(), z.array(z.string())], "expected a text or a list of texts").optional(),
   extraCaCertificates: z.array(z.string()).optional(),
@@ -23,9 +27,19 @@ const configSchema = z.strictObject({
   dataDir: z.string().min(1).optional(),
 });
 
+/** Where the value of a stored secret is; never the value itself. */
+const valueSchema = z.looseObject({
+  valueFile: z.string().min(1).optional(),
+  valueVariable: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is no name of a variable")
+    .optional(),
+});
+
 export interface Config {
   readonly file: string;
   readonly mappings: readonly Mapping[];
+  readonly storedSecrets: readonly ConfiguredSecret[];
   readonly parentProxy: ParentProxy | undefined;
   /** What is reached without it: of the configuration and of the environment. */
   readonly noProxy: readonly string[];
@@ -61,15 +75,17 @@ export async function readConfig(file: string, environment: Environment): Promis
     throw fail(describeIssue(shape.error));
   }
   const { extraCaCertificates = [], parentProxy, noProxy = [], listen, dataDir } = shape.data;
-  const { mappings, problems } = parseMappings(shape.data.mappings);
-  const [problem] = problems;
-  if (problem !== undefined) {
-    throw fail(`mappings.${problem.index}: ${problem.message}`);
-  }
   const folder = dirname(resolve(file));
+  const { mappings, problems } = parseMappings(shape.data.mappings);
+  refuseBroken("mappings", problems, fail);
+  const { found: storedSecrets, problems: broken } = parseTargets(shape.data.storedSecrets ?? [], (entry) =>
+    parseConfiguredSecret(entry, folder),
+  );
+  refuseBroken("storedSecrets", broken, fail);
   return {
     file,
     mappings,
+    storedSecrets,
     parentProxy: chooseParentProxy(parentProxy, environment, fail),
     noProxy: [noProxy, noProxyOfEnvironment(environment)].flat(),
     extraCaCertificates: await Promise.all(
@@ -82,6 +98,39 @@ export async function readConfig(file: string, environment: Environment): Promis
     port: listen?.port ?? 0,
     dataDir: dataDir === undefined ? defaultDataDir(environment) : resolve(folder, dataDir),
   };
+}
+
+function refuseBroken(
+  key: string,
+  [problem]: readonly EntryProblem[],
+  fail: (message: string) => UsageError,
+): void {
+  if (problem !== undefined) {
+    throw fail(`${key}.${problem.index}: ${problem.message}`);
+  }
+}
+
+function parseConfiguredSecret(entry: unknown, folder: string): ConfiguredSecret | string {
+  const shape = valueSchema.safeParse(entry);
+  if (!shape.success) {
+    return describeIssue(shape.error);
+  }
+  const { valueFile, valueVariable, ...rest } = shape.data;
+  if ("value" in rest) {
+    return "value: no secret belongs in this file; name a valueFile or a valueVariable";
+  }
+  const secret = parseStoredSecret(rest);
+  if (typeof secret === "string") {
+    return secret;
+  }
+  if ((valueFile === undefined) === (valueVariable === undefined)) {
+    return "valueFile or valueVariable: one of the two says where the value is";
+  }
+  const source =
+    valueFile === undefined
+      ? { kind: "variable" as const, name: valueVariable ?? "" }
+      : { kind: "file" as const, file: resolve(folder, valueFile) };
+  return { ...secret, source };
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -10,6 +10,7 @@ import { type Invocation } from "./commandLine.ts";
 import { type Config, readConfig, UsageError } from "./config.ts";
 import { silentLogger } from "./run.ts";
 import { startGateway } from "./start.ts";
+import { StoredSecretValues } from "./storedSecretValues.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
@@ -83,6 +84,7 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
         ? {
             file: "doctor",
             mappings: [],
+            storedSecrets: [],
             parentProxy: undefined,
             noProxy: [],
             extraCaCertificates: [],
@@ -91,8 +93,19 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
           }
         : // The port may be that of a gateway that runs.
           { ...(await readConfig(file, environment)), port: 0 };
-    const { gateway, files } = await startGateway(config, undefined, environment, silentLogger);
-    const { set, unset } = terminalEnvironment(gateway.endpoint, files, config.mappings, environment);
+    const { gateway, files } = await startGateway(
+      { ...config, storedSecrets: [] },
+      undefined,
+      new StoredSecretValues(environment),
+      environment,
+      silentLogger,
+    );
+    const { set, unset } = terminalEnvironment(
+      gateway.endpoint,
+      files,
+      [...config.storedSecrets, ...config.mappings],
+      environment,
+    );
     const removed = Object.fromEntries(unset.map((name) => [name, undefined]));
     return {
       environment: { ...environment, ...removed, ...set },

@@ -64,16 +64,18 @@ async function printEnvironment(
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
   const { endpoint, ca, bundle } = readServingLine();
-  const { mappings, extraCaCertificates } =
+  const { storedSecrets, mappings, extraCaCertificates } =
     config === undefined ? nothingConfigured : await readConfig(config, environment);
   // The bundle holds what the user and the configuration add, beside much else that does no harm there.
   const hasOthers = extraCaCertificates.length > 0 || (environment["NODE_EXTRA_CA_CERTS"] ?? "") !== "";
   const files = { ca, bundle, additions: hasOthers ? bundle : ca };
-  process.stdout.write(shellCode(terminalEnvironment(endpoint, files, mappings, environment), shell));
+  process.stdout.write(
+    shellCode(terminalEnvironment(endpoint, files, [...storedSecrets, ...mappings], environment), shell),
+  );
   return 0;
 }
 
-const nothingConfigured = { mappings: [], extraCaCertificates: [] } as const;
+const nothingConfigured = { storedSecrets: [], mappings: [], extraCaCertificates: [] } as const;
 
 function readServingLine(): { endpoint: GatewayEndpoint; ca: string; bundle: string } {
   const mistake = new UsageError(

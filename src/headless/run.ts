@@ -6,6 +6,7 @@ import { terminalEnvironment } from "../core/terminalEnvironment.ts";
 import { type Invocation } from "./commandLine.ts";
 import { readConfig } from "./config.ts";
 import { startGateway } from "./start.ts";
+import { StoredSecretValues } from "./storedSecretValues.ts";
 import { readToken } from "./token.ts";
 
 const forwardedSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
@@ -20,9 +21,20 @@ export async function run(
 ): Promise<number> {
   const token = readToken(invocation.token, environment);
   const config = await readConfig(invocation.config, environment);
-  const { gateway, files } = await startGateway(config, token, environment, silentLogger);
+  const { gateway, files } = await startGateway(
+    config,
+    token,
+    new StoredSecretValues(environment),
+    environment,
+    silentLogger,
+  );
   try {
-    const { set, unset } = terminalEnvironment(gateway.endpoint, files, config.mappings, environment);
+    const { set, unset } = terminalEnvironment(
+      gateway.endpoint,
+      files,
+      [...config.storedSecrets, ...config.mappings],
+      environment,
+    );
     const childEnvironment = { ...environment };
     for (const name of unset) {
       Reflect.deleteProperty(childEnvironment, name);

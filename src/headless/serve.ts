@@ -4,6 +4,7 @@ import { proxyUrl } from "../core/terminalEnvironment.ts";
 import { type Invocation } from "./commandLine.ts";
 import { readConfig } from "./config.ts";
 import { startGateway } from "./start.ts";
+import { StoredSecretValues } from "./storedSecretValues.ts";
 import { readToken } from "./token.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
@@ -33,7 +34,13 @@ export async function serve(
     stream.on("error", () => undefined);
   }
   const config = await readConfig(file, environment);
-  const { gateway, files } = await startGateway(config, token, environment, stderrLogger());
+  const { gateway, files } = await startGateway(
+    config,
+    token,
+    new StoredSecretValues(environment),
+    environment,
+    stderrLogger(),
+  );
   const { endpoint } = gateway;
   process.stdout.write(
     `${JSON.stringify({ proxy: proxyUrl(endpoint), ca: files.ca, bundle: files.bundle })}\n`,

@@ -6,15 +6,22 @@ import { OnePassword } from "../secrets/onePassword.ts";
 import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { openAuthority } from "./authorityFolder.ts";
 import { type Config, dataDirFault, UsageError } from "./config.ts";
+import { type StoredSecretValues } from "./storedSecretValues.ts";
 import { version } from "../shared/version.ts";
 
-/** Starts a gateway as a configuration says. @throws UsageError where the port or the data folder cannot be had. */
+/**
+ * Starts a gateway as a configuration says.
+ * @throws UsageError where the port or the data folder cannot be had, or a value of a
+ *   stored secret.
+ */
 export async function startGateway(
   config: Config,
   token: ServiceAccountToken | undefined,
+  values: StoredSecretValues,
   environment: NodeJS.ProcessEnv,
   logger: Logger,
 ): Promise<{ gateway: Gateway; files: TrustFiles }> {
+  const storedSecrets = await values.read(config.storedSecrets, config.file);
   const authority = await openAuthority(config);
   const roots = machineRoots();
   const extra = config.extraCaCertificates;
@@ -27,6 +34,7 @@ export async function startGateway(
   });
   const gateway = await Gateway.start({
     mappings: config.mappings,
+    storedSecrets,
     authority,
     trustedRoots: [...roots, ...extra],
     parentProxy: config.parentProxy,

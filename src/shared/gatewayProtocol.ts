@@ -1,15 +1,20 @@
 // What the extension host and the gateway thread say to each other. Both sides parse what they get.
 import { z } from "zod";
 import { errorCodes } from "../core/errors.ts";
+import { explanationSchema } from "../core/explanation.ts";
 import { mappingSchema } from "../core/mapping.ts";
+import { storedSecretSchema } from "../core/storedSecret.ts";
 
 /** A CA, PEM: the key is a secret, the certificate is public. */
 export const authorityPems = z.strictObject({ certificate: z.string(), privateKey: z.string() });
+
+const storedSecretWithValue = storedSecretSchema.extend({ value: z.string() });
 
 const endpoint = z.strictObject({ port: z.int(), username: z.string(), password: z.string() });
 
 export const startOptions = z.strictObject({
   mappings: z.array(mappingSchema),
+  storedSecrets: z.array(storedSecretWithValue).optional(),
   /** Without it the thread makes one and hands it out with its result, for its keeper to store. */
   authority: authorityPems.optional(),
   /** Folder for the trust files. */
@@ -37,6 +42,11 @@ const requestId = z.int().positive();
 export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("start"), id: requestId, options: startOptions }),
   z.strictObject({ type: z.literal("setMappings"), id: requestId, mappings: z.array(mappingSchema) }),
+  z.strictObject({
+    type: z.literal("setStoredSecrets"),
+    id: requestId,
+    storedSecrets: z.array(storedSecretWithValue),
+  }),
   /** Signs in and lists vaults; the account is used from then on, and kept as it was if that fails. */
   z.strictObject({ type: z.literal("connect"), id: requestId, token: z.string() }),
   /** Uses an account that was connected before; 1Password is asked at the first need. */
@@ -50,6 +60,8 @@ export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("listFields"), id: requestId, vaultId: z.string(), itemId: z.string() }),
   /** Milliseconds since the cached value of each reference was read. */
   z.strictObject({ type: z.literal("cacheAges"), id: requestId, references: z.array(z.string()) }),
+  /** Which secret a request would get, and why. */
+  z.strictObject({ type: z.literal("explain"), id: requestId, host: z.string(), path: z.string() }),
   z.strictObject({ type: z.literal("ping"), id: requestId }),
   z.strictObject({ type: z.literal("stop"), id: requestId }),
 ]);
@@ -72,8 +84,9 @@ const activityRecord = z.strictObject({
   status: z.int(),
   /** The gateway's own code, where it refused or failed. */
   error: z.enum(errorCodes).optional(),
-  /** Id of the mapping whose secret was used. */
+  /** Id of the mapping or stored secret that was used, and which of the two it is. */
   mapping: z.string().optional(),
+  source: z.enum(["1password", "stored"]).optional(),
   cacheHit: z.boolean().optional(),
   /** `placeholder-leak`: the request carried the placeholder of a service to a host that is not the service's. */
   warning: z.enum(["placeholder-leak"]).optional(),
@@ -108,6 +121,12 @@ export const fieldList = z.array(
 /** In the order asked for; null where no value is cached. */
 export const ageList = z.array(z.number().nullable());
 
+/** {@link explanationSchema}, with what the gateway alone knows. */
+export const explainResult = explanationSchema.extend({
+  /** Milliseconds since the winner's cached value was read. */
+  cacheAge: z.number().optional(),
+});
+
 /** From the gateway thread. `result` is of the shape that belongs to the request. */
 export const fromGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("done"), id: requestId, result: z.unknown() }),
@@ -126,4 +145,6 @@ export type AuthorityPems = z.infer<typeof authorityPems>;
 export type ActivityRecord = z.infer<typeof activityRecord>;
 export type StartOptions = z.infer<typeof startOptions>;
 export type StartResult = z.infer<typeof startResult>;
+export type ExplainResult = z.infer<typeof explainResult>;
+export type StoredSecretWithValue = z.infer<typeof storedSecretWithValue>;
 export type ConnectResult = z.infer<typeof connectResult>;

@@ -1,13 +1,8 @@
 import type { Memento } from "vscode";
 import { z } from "zod";
-import {
-  mappedTwice,
-  type Mapping,
-  type MappingInput,
-  mappingSchema,
-  parseMapping,
-} from "../core/mapping.ts";
+import { type Mapping, type MappingInput, mappingSchema, parseMapping } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
+import { namedTwice } from "../core/target.ts";
 
 const storageKey = "onecli.mappings";
 const version = 1;
@@ -102,7 +97,7 @@ export class MappingStore {
         entries.set(entry.id, entry);
       } else {
         broken.push(stored);
-        messages.push(typeof entry === "string" ? entry : mappedTwice(entry));
+        messages.push(typeof entry === "string" ? entry : namedTwice(entry));
       }
     }
     this.#entries = [...entries.values()];

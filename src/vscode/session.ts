@@ -323,14 +323,14 @@ export class Session implements vscode.Disposable {
   }
 
   #onActivity(records: readonly ActivityRecord[]): void {
-    for (const { mapping, error, at, host, warning, service } of records) {
+    for (const { mapping, source, error, at, host, warning, service } of records) {
       if (warning !== undefined && service !== undefined) {
         this.#options.onPlaceholderLeak(service, host);
       }
       if (error !== undefined && (mapping !== undefined || error === "upstream-certificate")) {
         this.#options.onRequestFailed(error, host);
       }
-      if (mapping !== undefined) {
+      if (mapping !== undefined && source === "1password") {
         this.#states.set(
           mapping,
           error !== undefined && isMappingError(error)

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { isOneCliError } from "../../src/core/errors.ts";
 import { parseAuthority } from "../../src/core/hostname.ts";
 import { type Mapping, parseMappings } from "../../src/core/mapping.ts";
-import { indexMappings } from "../../src/core/mappingIndex.ts";
+import { indexTargets } from "../../src/core/credentialIndex.ts";
 import { parsePathPrefix, PathError, readPath } from "../../src/core/requestPath.ts";
 
 const segment = fc.constantFrom("v1", "v2", "admin", "a", "q%2Fr", "V1");
@@ -48,7 +48,7 @@ describe("the mapping of a path, for any list of prefixes", () => {
             .map((prefix) => (prefix === "/" ? "a.example" : `a.example${prefix}/`))[0];
           // A query ends what can be spelled.
           const target = respell.reduce((text, spell) => (text.includes("?") ? text : spell(text)), asked);
-          const find = indexMappings(mappingsAt(prefixes));
+          const find = indexTargets(mappingsAt(prefixes));
           assert.equal(find(authority, target)?.id, expected, target);
         },
       ),
@@ -79,7 +79,7 @@ describe("the mapping of a path, for any list of prefixes", () => {
       )
       .map((parts) => `/${parts.join("")}`);
     const mappings = mappingsAt(["/v1", "/v1/admin"]);
-    const find = indexMappings(mappings);
+    const find = indexTargets(mappings);
     fc.assert(
       fc.property(odd, (target) => {
         const readings = Object.values(readPath(target)).map(

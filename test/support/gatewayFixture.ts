@@ -5,6 +5,8 @@ import { type Mapping, type MappingInput, parseMappings } from "../../src/core/m
 import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
 import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
+import { SecretValue } from "../../src/core/secretValue.ts";
+import { parseStoredSecret, type StoredSecret, type StoredSecretInput } from "../../src/core/storedSecret.ts";
 import { OnePassword } from "../../src/secrets/onePassword.ts";
 import { parseServiceAccountToken } from "../../src/core/serviceAccountToken.ts";
 import { TestAuthority } from "./certificates.ts";
@@ -32,6 +34,19 @@ export function mappingsOf(inputs: readonly MappingInput[]): Mapping[] {
     throw new Error(problems[0]!.message);
   }
   return mappings;
+}
+
+/** @throws Error for what is no stored secret. */
+export function storedSecretsOf(
+  inputs: readonly (StoredSecretInput & { readonly value: string })[],
+): StoredSecret[] {
+  return inputs.map(({ value, ...input }) => {
+    const entry = parseStoredSecret(input);
+    if (typeof entry === "string") {
+      throw new Error(entry);
+    }
+    return { ...entry, value: new SecretValue(value) };
+  });
 }
 
 export type Fixture = Awaited<ReturnType<typeof startFixture>>;

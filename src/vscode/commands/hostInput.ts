@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import { formatHostPattern, HostnameError, parseHostPattern } from "../../core/hostname.ts";
-import { mappingId } from "../../core/mapping.ts";
+import { targetId } from "../../core/target.ts";
 import { everyPath, parsePathPrefix, PathError } from "../../core/requestPath.ts";
 import { knownServices } from "../../core/services.ts";
 import type { Session } from "../session.ts";
@@ -36,7 +36,7 @@ function knownTargets(session: Session): HostItem[] {
     hosts
       .map((hostname) => ({ hostname, path }))
       .filter((target) => !isMapped(session, target))
-      .map((target) => ({ label: name, description: mappingId(target), target })),
+      .map((target) => ({ label: name, description: targetId(target), target })),
   );
 }
 
@@ -70,7 +70,7 @@ export async function changeHost(
   const typed = await typeHost(title, hostname, (host) => {
     const target = { hostname: host, path };
     return host !== hostname && isMapped(session, target)
-      ? `${mappingId(target)} is mapped already.`
+      ? `${targetId(target)} is mapped already.`
       : undefined;
   });
   return typed === undefined ? undefined : { hostname: typed, path };
@@ -95,8 +95,8 @@ export async function typePath(
     validateInput: (text) => {
       try {
         const target = { hostname, path: parsePathPrefix(text.trim()) };
-        return mappingId(target) !== kept && isMapped(session, target)
-          ? `${mappingId(target)} is mapped already.`
+        return targetId(target) !== kept && isMapped(session, target)
+          ? `${targetId(target)} is mapped already.`
           : undefined;
       } catch (error) {
         return error instanceof PathError ? `This ${error.message}.` : "This is no path.";
@@ -143,7 +143,7 @@ export function canonicalHost(text: string): string {
 }
 
 function isMapped(session: Session, target: Target): boolean {
-  const id = mappingId(target);
+  const id = targetId(target);
   return session.entries.some((entry) => entry.id === id);
 }
 

@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
-import { mappingId } from "../../core/mapping.ts";
+import { targetId } from "../../core/target.ts";
 import { everyPath } from "../../core/requestPath.ts";
 import { formatSecretReference } from "../../core/secretReference.ts";
 import { type Entry, MappingError, type StoredMapping } from "../mappingStore.ts";
@@ -20,7 +20,7 @@ export async function addMapping(session: Session): Promise<void> {
   if (target === undefined) {
     return;
   }
-  const picked = await askReference(session, `${title}: ${mappingId(target)}`);
+  const picked = await askReference(session, `${title}: ${targetId(target)}`);
   if (picked === undefined) {
     return;
   }
@@ -36,7 +36,7 @@ async function askSending(
   title: string,
   target: Target,
 ): Promise<Pick<StoredMapping, "hostname" | "path" | "rule"> | undefined> {
-  const full = `${title}: ${mappingId(target)}`;
+  const full = `${title}: ${targetId(target)}`;
   const answer = await askRule(full, target, undefined, true);
   switch (answer?.kind) {
     case undefined:

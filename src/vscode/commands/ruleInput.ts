@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { parseHostPattern } from "../../core/hostname.ts";
 import type { Placement } from "../../core/injection.ts";
-import { ruleSchema } from "../../core/mapping.ts";
+import { ruleSchema } from "../../core/target.ts";
 import { everyPath } from "../../core/requestPath.ts";
 import { coveredServices, findService, type Rule, serviceRule } from "../../core/serviceRules.ts";
 import { type KnownService, knownServices } from "../../core/services.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatHostPattern, parseHostPattern } from "../../../src/core/hostname.ts";
 import { inject } from "../../../src/core/injection.ts";
-import { ruleSchema } from "../../../src/core/mapping.ts";
+import { ruleSchema } from "../../../src/core/target.ts";
 import { mayHoldPlaceholder } from "../../../src/core/placeholders.ts";
 import { parsePathPrefix } from "../../../src/core/requestPath.ts";
 import { SecretValue } from "../../../src/core/secretValue.ts";

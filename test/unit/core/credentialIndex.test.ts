@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isOneCliError } from "../../../src/core/errors.ts";
 import { parseAuthority } from "../../../src/core/hostname.ts";
 import { parseMappings } from "../../../src/core/mapping.ts";
-import { indexMappings } from "../../../src/core/mappingIndex.ts";
+import { indexTargets } from "../../../src/core/credentialIndex.ts";
 
 const reference = "op://Vault/Item/field";
 
@@ -14,7 +14,7 @@ function index(...targets: string[]) {
     }),
   );
   assert.deepEqual(problems, []);
-  const find = indexMappings(mappings);
+  const find = indexTargets(mappings);
   return (host: string, target?: string) => find(parseAuthority(host, 443), target)?.id;
 }
 
