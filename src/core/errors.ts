@@ -197,3 +197,14 @@ export function errorAnswer(error: OneCliError): ErrorAnswer {
   });
   return { status, headers, body: `${body}\n` };
 }
+
+/**
+ * The answer to a WebSocket handshake: 426 where the secret or the server is what is missing. The request without a
+ * WebSocket, for which agents fall back at once, is told the same and shows it; at any other status Codex repeats the
+ * handshake for seconds, and shows only that it does.
+ */
+export function handshakeAnswer(error: OneCliError): ErrorAnswer {
+  const answer = errorAnswer(error);
+  const isOfTheRequest = answer.status < 424 || answer.status === 431 || answer.status === 501;
+  return isOfTheRequest ? answer : { ...answer, status: 426 };
+}

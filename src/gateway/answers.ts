@@ -1,12 +1,15 @@
 // How the gateway itself answers, on a ServerResponse and on a bare socket.
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import { type Socket } from "node:net";
-import { errorAnswer, type OneCliError } from "../core/errors.ts";
+import { type ErrorAnswer, errorAnswer, type OneCliError } from "../core/errors.ts";
 import { type RawHeaders } from "../core/headers.ts";
 
 /** Answers with the error as JSON; what the client still uploads is read and dropped by the server. */
 export function sendError(response: ServerResponse, error: OneCliError): void {
-  const { status, headers, body } = errorAnswer(error);
+  sendAnswer(response, errorAnswer(error));
+}
+
+export function sendAnswer(response: ServerResponse, { status, headers, body }: ErrorAnswer): void {
   response.req.resume();
   response.writeHead(status, [...headers, "content-length", String(Buffer.byteLength(body))]);
   response.end(body);

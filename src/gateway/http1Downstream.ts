@@ -1,8 +1,8 @@
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { type Duplex } from "node:stream";
-import { type OneCliError } from "../core/errors.ts";
+import { errorAnswer, handshakeAnswer, type OneCliError } from "../core/errors.ts";
 import { fieldValues, pairs, type RawHeaders, withoutFields } from "../core/headers.ts";
-import { headBytes, sendError } from "./answers.ts";
+import { headBytes, sendAnswer } from "./answers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { UploadBody } from "./uploadBody.ts";
 import { acceptOf } from "./webSockets.ts";
@@ -103,7 +103,14 @@ export class Http1Downstream implements Downstream {
 
   sendError(error: OneCliError): void {
     this.#response.sendDate = true;
-    sendError(this.#response, error);
+    if (this.#takeSocket === undefined) {
+      sendAnswer(this.#response, errorAnswer(error));
+      return;
+    }
+    const answer = handshakeAnswer(error);
+    // A 426 has to name what would be taken instead (RFC 9110 §15.5.22).
+    const protocol = answer.status === 426 ? ["connection", "upgrade, close", "upgrade", "HTTP/1.1"] : [];
+    sendAnswer(this.#response, { ...answer, headers: [...answer.headers, ...protocol] });
   }
 
   reset(): void {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { type Duplex } from "node:stream";
-import { errorAnswer, type OneCliError } from "../core/errors.ts";
+import { errorAnswer, handshakeAnswer, type OneCliError } from "../core/errors.ts";
 import { endToEndHeaders, fieldValues, type RawHeaders } from "../core/headers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { fromHttp2, joinCookies, pseudoField, toHttp2 } from "./http2Fields.ts";
@@ -119,7 +119,8 @@ export class Http2Downstream implements Downstream {
     if (this.closed) {
       return;
     }
-    const { status, headers, body } = errorAnswer(error);
+    const answerFor = this.webSocketKey === undefined ? errorAnswer : handshakeAnswer;
+    const { status, headers, body } = answerFor(error);
     this.#ended = true;
     this.#stream.respond(
       toHttp2([...headers, "content-length", String(Buffer.byteLength(body))], { ":status": status }),

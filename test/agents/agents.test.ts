@@ -190,6 +190,14 @@ describe("onecli-gateway run: real agents", function () {
         const done = await run(agent, "word", { reference: "op://API Keys/No such item/credential" });
         assert.notEqual(done.outcome.status, 0);
         assert.match(done.output, /OneCLI: No item matches.*reference-not-found/);
+        if (agent.transport === "WebSocket") {
+          // At 426 it falls back at once; at any other status it tries seven times.
+          assert.equal(
+            done.output.match(/failed to connect to Responses WebSocket/g)?.length,
+            1,
+            done.output,
+          );
+        }
         assert.deepEqual(world.server.requests, []);
         assertClean(done);
         compatibility.proved(agent.name, { "error shown": `yes, after ${done.seconds.toFixed(1)} s` });

@@ -163,12 +163,52 @@ describe("WebSockets", () => {
     });
   }
 
-  it("are refused by the gateway's own error where the secret cannot be had", async () => {
+  it("are answered 426 with the gateway's own error where the secret cannot be had (contract 25)", async () => {
     fixture.gateway.setMappings(mappingsOf([{ hostname: host, reference: "op://API Keys/None/none" }]));
     const { socket } = await open();
-    const answer = await handshakeOf(socket);
-    assert.deepEqual([answer.status, answer.headers["x-onecli-error"]], [424, "reference-not-found"]);
+    const { status, headers, body } = await handshakeOf(socket);
+    assert.deepEqual([status, headers["x-onecli-error"]], [426, "reference-not-found"]);
+    assert.deepEqual([headers.upgrade, headers.connection], ["HTTP/1.1", "upgrade, close"]);
+    assert.match(body, /"code":"reference-not-found","message":"OneCLI: No item matches/);
+
+    const session = await openSession(host);
+    const byHttp2 = await answerOf(
+      session.request({ ":method": "CONNECT", ":protocol": "websocket", ":path": "/" }),
+    );
+    assert.deepEqual(
+      [byHttp2.status, byHttp2.headers["x-onecli-error"], byHttp2.body],
+      [426, "reference-not-found", body],
+    );
+    assert.equal(byHttp2.headers["upgrade"], undefined);
+    assert.equal((await answerOf(session.request({ ":path": "/" }))).status, 424, "a plain request");
     assert.equal(received.length, 0);
+  });
+
+  it("are answered 426 where no account is connected, and 421 for another host (contract 1, 7)", async () => {
+    const alone = await startFixture({ mappings });
+    alone.gateway.disconnect();
+    const { certificate: ca } = alone.pems;
+    const { socket } = await openWebSocket(alone.endpoint, host, { ca });
+    const answer = await handshakeOf(socket);
+    assert.deepEqual([answer.status, answer.headers["x-onecli-error"]], [426, "not-connected"]);
+    const headers = { host: "other.example.com" };
+    const { socket: misdirected } = await openWebSocket(alone.endpoint, host, { ca, headers });
+    assert.equal((await handshakeOf(misdirected)).status, 421);
+    await alone.stop();
+  });
+
+  it("are answered 426 where the upstream cannot be reached (contract 29)", async () => {
+    fixture.gateway.setMappings(
+      mappingsOf([{ hostname: "gone.example.com", reference: "op://API Keys/OpenAI/api-key" }]),
+    );
+    const { socket } = await openWebSocket(fixture.endpoint, "gone.example.com", {
+      ca: fixture.pems.certificate,
+    });
+    const { status, headers } = await handshakeOf(socket);
+    assert.deepEqual(
+      [status, headers["x-onecli-error"], headers["x-should-retry"]],
+      [426, "upstream-unreachable", "true"],
+    );
   });
 
   it("are answered 426 at once where the upstream takes none (contract 25)", async () => {

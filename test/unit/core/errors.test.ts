@@ -4,6 +4,7 @@ import {
   describeError,
   errorAnswer,
   errorCodes,
+  handshakeAnswer,
   isOneCliError,
   OneCliError,
   toOneCliError,
@@ -74,6 +75,28 @@ describe("the error table", () => {
     const error = new OneCliError("onepassword-rate-limited", "x", { retryAfterSeconds: 41.2 });
     assert.equal(field(errorAnswer(error).headers, "retry-after"), "42");
   });
+});
+
+describe("the answer to a WebSocket handshake", () => {
+  const ofTheRequest: Readonly<Record<string, number>> = {
+    "insecure-request": 403,
+    denied: 403,
+    misdirected: 421,
+    "proxy-authentication-required": 407,
+    "bad-request": 400,
+    "method-not-allowed": 405,
+    "not-implemented": 501,
+    "not-found": 404,
+    "header-too-large": 431,
+    "request-timeout": 408,
+  };
+  for (const code of errorCodes) {
+    const status = ofTheRequest[code] ?? 426;
+    it(`is ${status} for ${code}, and otherwise as ever`, () => {
+      const error = new OneCliError(code, "This happened.");
+      assert.deepEqual(handshakeAnswer(error), { ...errorAnswer(error), status });
+    });
+  }
 });
 
 describe("an unforeseen error", () => {
