@@ -104,7 +104,7 @@ async function lookUp(tool: Tool, { environment, folder, times, signal }: ProbeC
 }
 
 function versionIn(output: string): string | null {
-  return /\d+(?:\.\d+)+[\w.+-]*/.exec(output)?.[0] ?? /\d+/.exec(output)?.[0] ?? null;
+  return /\d+(?:\.\d+)+(?:[\w.+-]*\w)?/.exec(output)?.[0] ?? /\d+/.exec(output)?.[0] ?? null;
 }
 
 /** Calls of one tool. Each has a host of its own, so that the gateway tells how far each came. */
@@ -182,7 +182,7 @@ class Probe {
   }
 
   async #webSocket(): Promise<Cell> {
-    const { webSocket } = this.#tool;
+    const { webSocket, webSocketAs } = this.#tool;
     const check = typeof webSocket === "string" ? webSocket : webSocket(this.#versionOutput);
     if (typeof check === "string") {
       return none(check);
@@ -190,7 +190,7 @@ class Probe {
     const { outcome, evidence } = await this.#call("socket", check);
     const spoke = /echo: over and back|greeting/.test(outcome.stdout);
     if (spoke && evidence.webSockets > 0 && evidence.arrived > 0) {
-      return ok;
+      return webSocketAs === undefined ? ok : { state: "ok", as: webSocketAs };
     }
     const words = this.#wordsOf(outcome);
     return evidence.connects === 0

@@ -18,7 +18,11 @@ try {
   } else if (typeof WebSocket === "undefined") {
     fail("no WebSocket in this runtime");
   } else {
-    const socket = new WebSocket(url.replace("https:", "wss:") + "/socket");
+    const address = url.replace("https:", "wss:") + "/socket";
+    // Bun's reads no variable for its proxy.
+    const socket = globalThis.Bun
+      ? new WebSocket(address, { proxy: process.env.HTTPS_PROXY })
+      : new WebSocket(address);
     socket.onopen = () => socket.send("over and back");
     socket.onmessage = ({ data }) => {
       console.log("echo: " + data);

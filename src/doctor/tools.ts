@@ -44,6 +44,8 @@ export interface CallingTool {
   readonly unfit?: { readonly output: RegExp; readonly reason: string };
   /** What the cells of proxy and CA say where it works by more than the variables. */
   readonly as?: string;
+  /** What the cell of the WebSocket says where it works by more than the variables. */
+  readonly webSocketAs?: string;
   /** Said below the table where the tool is there. */
   readonly note?: string;
 }
@@ -229,6 +231,8 @@ export const tools: readonly Tool[] = [
       proxy: ownProxy("bunfig.toml and .env files"),
       ca: ownCa("NODE_EXTRA_CA_CERTS", "bunfig.toml ([install] cafile)"),
     },
+    webSocketAs: "by option",
+    note: "WebSockets of bun read no proxy variable, so a program's go around the gateway unless it says new WebSocket(url, { proxy: process.env.HTTPS_PROXY }), as the probe does.",
   },
   python("urllib", pythonUrllib, {
     h2: oneDotOne,
@@ -404,6 +408,7 @@ export const tools: readonly Tool[] = [
     programs: ["opencode"],
     proxy: ["HTTPS_PROXY", "https_proxy"],
     ca: ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"],
+    // opencode.json has no proxy.
     settings: [],
   },
   {
@@ -412,7 +417,20 @@ export const tools: readonly Tool[] = [
     programs: ["copilot"],
     proxy: ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY"],
     ca: ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "CURL_CA_BUNDLE"],
+    // proxyUrl of its settings yields to the variables.
     settings: [],
+  },
+  {
+    kind: "agent",
+    name: "qwen",
+    programs: ["qwen"],
+    proxy: ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY"],
+    ca: ["NODE_EXTRA_CA_CERTS"],
+    settings: [
+      { file: "~/.qwen/settings.json", overrules: geminiSettings },
+      { file: "~/.qwen/.env", overrules: variablesInEnvFile },
+      { file: ".qwen/.env", overrules: variablesInEnvFile },
+    ],
   },
 ];
 

@@ -8,7 +8,8 @@ export function lastWords(text: string, secrets: readonly string[] = []): string
     .map((line) => line.replaceAll(/[\u0000-\u001f\u007f]/g, " ").trim())
     // Frames of a stack tell a person nothing.
     .filter((line) => line !== "" && !/^(?:at \S|\.\.\. \d+ more)/.test(line));
-  let words = lines.at(-1) ?? "";
+  // Behind its fault curl goes on with advice.
+  let words = lines.find((line) => /^curl: \(\d+\) /.test(line)) ?? lines.at(-1) ?? "";
   for (const secret of secrets) {
     words = secret === "" ? words : words.replaceAll(secret, "…");
   }

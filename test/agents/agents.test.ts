@@ -7,7 +7,7 @@ import { type MappingInput } from "../../src/core/mapping.ts";
 import { type VendorRequest } from "../support/apis/vendorServer.ts";
 import { startVendorWorld, vendors, type VendorWorld } from "../support/apis/world.ts";
 import { leaksIn, readTree } from "../support/canary.ts";
-import { CompatibilityRecord } from "../support/compatibility.ts";
+import { CompatibilityRecord, toolSection } from "../support/compatibility.ts";
 import { environmentsBelow, showsEnvironments } from "../support/processTree.ts";
 import { killPrograms, type Outcome, startProgram } from "../support/program.ts";
 import { type Agent, agents } from "./agents.ts";
@@ -33,6 +33,8 @@ const compatibility = new CompatibilityRecord("agents", {
   ],
 });
 
+const tools = new CompatibilityRecord("tools", toolSection);
+
 interface Run {
   readonly outcome: Outcome;
   readonly seconds: number;
@@ -55,6 +57,7 @@ describe("onecli-gateway run: real agents", function () {
   after(async () => {
     await world.stop();
     await compatibility.write();
+    await tools.write();
   });
 
   afterEach(async () => {
@@ -144,6 +147,7 @@ describe("onecli-gateway run: real agents", function () {
           "tool round trip",
           "environment clean",
         ]);
+        tools.trying(agent.name, agent.version, ["proxy", "CA", "header", agent.transport]);
         const word = `word-${randomBytes(6).toString("hex")}`;
         const done = await run(agent, word);
         assert.equal(done.outcome.status, 0, done.output);
@@ -182,6 +186,12 @@ describe("onecli-gateway run: real agents", function () {
           "environment clean": "yes",
           transport: agent.transport,
           seconds: done.seconds.toFixed(1),
+        });
+        tools.proved(agent.name, ["proxy", "CA", "header", agent.transport]);
+        const other = agent.transport === "SSE" ? "WebSocket" : "SSE";
+        tools.explain(agent.name, {
+          [other]: "an agent's way to its model is the one that it chooses by itself",
+          h2: "which HTTP an agent speaks is not looked at",
         });
       });
 

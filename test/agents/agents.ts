@@ -1,15 +1,9 @@
 // The agents, each with what it takes to ask it one thing without a person.
 import { type VendorName } from "../support/apis/world.ts";
+import { type NpmProgram } from "./install.ts";
 
-export interface Agent {
+export interface Agent extends NpmProgram {
   readonly name: string;
-  /** Name and exact version on npm. */
-  readonly package: string;
-  readonly version: string;
-  /** The package's program. */
-  readonly program: string;
-  /** The one install script without which it does not run, below the package. */
-  readonly installScript?: string;
   readonly vendor: VendorName;
   /** How it asks its model. */
   readonly transport: "SSE" | "WebSocket";
@@ -117,6 +111,8 @@ export const agents: readonly Agent[] = [
     transport: "SSE",
     key: ["COPILOT_GITHUB_TOKEN", "github_pat_MadeUpByTheTest0000000000000000000000"],
     args: (prompt) => ["--prompt", prompt, "--allow-all-tools", "--model=claude-sonnet-4.5"],
+    // Nobody listens there: the variables come before it.
+    files: { ".copilot/settings.json": JSON.stringify({ proxyUrl: "http://127.0.0.1:9" }) },
     tool: { name: "bash", input: (command) => ({ command, description: "Run the probe" }) },
   },
 ];

@@ -1,22 +1,49 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { watch } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { checkClock } from "../../src/doctor/environment.ts";
+import { GatewayClient } from "../../src/doctor/gatewayClient.ts";
 import { type Report, reportSchema } from "../../src/doctor/report.ts";
 import { findProgram } from "../../src/doctor/subprocess.ts";
-import { tools } from "../../src/doctor/tools.ts";
+import { type CallingTool, tools } from "../../src/doctor/tools.ts";
 import { proxyUrl } from "../../src/core/terminalEnvironment.ts";
 import { machineRoots } from "../../src/gateway/trustBundle.ts";
+import { agents } from "../agents/agents.ts";
+import { pathWith } from "../agents/install.ts";
+import { runtimes } from "../agents/runtimes.ts";
+import { CompatibilityRecord, toolSection } from "../support/compatibility.ts";
 import { type DoctorWorld, startDoctorWorld, toolHomes } from "../support/doctorWorld.ts";
 import { type HeadlessWorld, startHeadlessWorld } from "../support/headlessWorld.ts";
 import { killPrograms, Program, runProgram, startProgram } from "../support/program.ts";
-import { bundleFolder } from "../support/vscode/paths.ts";
 
 const toolOf = (report: Report, name: string) => report.tools.find((tool) => tool.name === name)!;
 const rowOf = (report: Report, name: string) => report.environment.find((row) => row.name === name)?.cell;
 const callingTools = tools.filter((tool) => tool.kind === "calling");
+
+const compatibility = new CompatibilityRecord("tools", toolSection);
+const columns = [
+  ["proxy", "proxy"],
+  ["ca", "CA"],
+  ["header", "header"],
+  ["sse", "SSE"],
+  ["webSocket", "WebSocket"],
+  ["h2", "h2"],
+] as const;
+
+type Title = (typeof columns)[number][1];
+
+/** Why a tool cannot do what a column is about at all. */
+function inability({ stream, webSocket, h2 }: CallingTool, title: Title): string | undefined {
+  const way = title === "SSE" ? stream : title === "WebSocket" ? webSocket : title === "h2" ? h2 : undefined;
+  return typeof way === "string" ? way : undefined;
+}
+
+/** What tools that can do it in general say where they cannot do it here. */
+const builtWithout =
+  /^this curl was built without|^Node has one from version 22|^the package h2 is not installed/;
 
 describe("onecli-gateway doctor: the tools of this machine", function () {
   this.timeout(300_000);
@@ -27,7 +54,8 @@ describe("onecli-gateway doctor: the tools of this machine", function () {
   before(async () => {
     world = await startHeadlessWorld();
     const { stdout, stderr, status } = await runProgram(["doctor", "--json"], {
-      env: world.tokenEnv(toolHomes()),
+      // The agents and runtimes too, where npm run test:agents has installed them.
+      env: world.tokenEnv({ ...toolHomes(), PATH: pathWith([...runtimes, ...agents]) }),
     });
     assert.equal(stderr, "");
     printed = stdout;
@@ -37,6 +65,7 @@ describe("onecli-gateway doctor: the tools of this machine", function () {
   after(async () => {
     await killPrograms();
     await world.stop();
+    await compatibility.write();
   });
 
   it("finds nothing wrong with the terminal", () => {
@@ -47,24 +76,49 @@ describe("onecli-gateway doctor: the tools of this machine", function () {
   });
 
   for (const tool of callingTools) {
-    it(`proves of ${tool.name} that proxy, CA and header are right, and that events come one by one`, function () {
-      const { program, cells } = toolOf(report, tool.name);
+    it(`proves of ${tool.name} that what it can do arrives (contract 24)`, function () {
+      const { program, version, cells } = toolOf(report, tool.name);
+      compatibility.trying(tool.name, version ?? "", []);
       if (program === null || cells.proxy.state === "none") {
+        const reason = cells.proxy.state === "none" ? cells.proxy.reason : "";
+        compatibility.explain(tool.name, Object.fromEntries(columns.map(([, title]) => [title, reason])));
+        this.test!.title += `: ${reason}`;
         this.skip();
       }
-      assert.equal(cells.proxy.state, "ok", JSON.stringify(cells));
+      for (const [column, title] of columns) {
+        const cell = cells[column];
+        if (cell.state === "none") {
+          compatibility.proved(tool.name, { [title]: "–" });
+          compatibility.explain(tool.name, { [title]: cell.reason });
+        } else {
+          compatibility.trying(tool.name, version ?? "", [title]);
+        }
+      }
+      const prove = (column: (typeof columns)[number][0], title: Title) => {
+        const cell = cells[column];
+        assert.equal(cell.state, "ok", `${title}: ${JSON.stringify(cell)}`);
+        const { as = "yes" } = cell as Extract<typeof cell, { state: "ok" }>;
+        compatibility.proved(tool.name, { [title]: as });
+        if (as !== "yes") {
+          compatibility.explain(tool.name, { [title]: tool.note ?? "" });
+        }
+      };
+      prove("proxy", "proxy");
       if (tool.name === "wget" && cells.ca.state === "failed") {
         // One that is built with GnuTLS takes no file from a variable: the doctor has to say so.
         assert.match(cells.ca.fix, /--ca-certificate="\$SSL_CERT_FILE"/);
+        compatibility.explain("wget", { CA: cells.ca.fix });
         return;
       }
-      assert.equal(cells.ca.state, "ok", JSON.stringify(cells));
-      assert.equal(cells.header.state, "ok", JSON.stringify(cells));
-      assert.equal(
-        cells.sse.state,
-        typeof tool.stream === "string" ? "none" : "ok",
-        JSON.stringify(cells.sse),
-      );
+      for (const [column, title] of columns.slice(1)) {
+        const cell = cells[column];
+        const reason = inability(tool, title);
+        if (reason !== undefined) {
+          assert.deepEqual(cell, { state: "none", reason });
+        } else if (cell.state !== "none" || !builtWithout.test(cell.reason)) {
+          prove(column, title);
+        }
+      }
     });
   }
 
@@ -77,34 +131,6 @@ describe("onecli-gateway doctor: the tools of this machine", function () {
   it("leaves nothing behind in the home folder but what tools keep for themselves", async () => {
     const left = (await readdir(world.folder)).filter((name) => name.startsWith("onecli-doctor"));
     assert.deepEqual(left, []);
-  });
-
-  after("writes what was seen for docs/compatibility.md", async () => {
-    const columns = {
-      proxy: "proxy",
-      ca: "CA",
-      header: "header",
-      sse: "SSE",
-      webSocket: "WebSocket",
-      h2: "h2",
-    } as const;
-    const words = { ok: "yes", failed: "no", none: "–" } as const;
-    const rows = report.tools
-      .filter(({ program }) => program !== null)
-      .map(({ name, version, cells }) => ({
-        name,
-        version: version ?? "",
-        cells: Object.fromEntries(
-          Object.entries(columns).map(([key, title]) => {
-            const cell = cells[key as keyof typeof columns];
-            return [title, cell.state === "ok" ? (cell.as ?? "yes") : words[cell.state]];
-          }),
-        ),
-      }));
-    const folder = join(bundleFolder, "compatibility");
-    await mkdir(folder, { recursive: true });
-    const section = { section: "Tools", columns: Object.values(columns), rows };
-    await writeFile(join(folder, "tools.json"), `${JSON.stringify(section, undefined, 2)}\n`);
   });
 });
 
@@ -155,6 +181,33 @@ describe("onecli-gateway doctor: the program", function () {
     assert.equal(status, report.ok ? 0 : 1, stderr);
     assert.equal(toolOf(report, "curl").cells.header.state, "ok");
     assert.equal(world.service.requests.length, 0);
+  });
+
+  it("is red where the clock is wrong, for which no tool trusts the certificate", async function () {
+    if ((await findProgram("faketime", process.env)) === undefined) {
+      this.test!.title += ": faketime is not installed";
+      this.skip();
+    }
+    const doctor = [
+      process.execPath,
+      join(import.meta.dirname, "../../dist/gateway.js"),
+      "doctor",
+      "--json",
+      "curl",
+    ];
+    const command = ["faketime", "2 years ago", ...doctor];
+    const { status, stdout } = await runProgram(["run", "--config", await world.config(), "--", ...command], {
+      env: world.tokenEnv(),
+    });
+    assert.equal(status, 1);
+    const report = reportSchema.parse(JSON.parse(stdout));
+    const clock = rowOf(report, "clock");
+    assert.match(
+      clock?.state === "failed" ? clock.cause : "",
+      /by this machine's clock; the gateway's certificate is good from/,
+    );
+    const { ca } = toolOf(report, "curl").cells;
+    assert.match(ca.state === "failed" ? ca.cause : "", /certificate is not yet valid/);
   });
 
   it("is red where a tool that was asked for is not on the PATH", async () => {
@@ -387,6 +440,20 @@ describe("the doctor in a terminal that is broken", function () {
       failure(toolOf(wrong, "claude").cells.proxy).cause,
       /~\/\.claude\/settings\.json holds env\.HTTPS_PROXY/,
     );
+  });
+
+  it("is red where the clock is outside the time of the certificate, and says so", async () => {
+    const { endpoint } = world.gateway;
+    const client = new GatewayClient(proxyUrl(endpoint));
+    const run = await client.open();
+    const year = 365 * 24 * 3600_000;
+    for (const now of [Date.now() - year, Date.now() + year]) {
+      const { cell } = await checkClock(client.proxy, `clock.${run.domain}`, run.ca, now);
+      const { cause, fix } = failure(cell);
+      assert.ok(cause.startsWith(`It is ${new Date(now).toISOString()} by this machine's clock; `), cause);
+      assert.match(fix, /^Set the clock of this machine/);
+    }
+    await client.close(run);
   });
 
   it("always says that MCP servers get none of the variables", async () => {

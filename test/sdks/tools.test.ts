@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { type ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
+import { pathWith } from "../agents/install.ts";
+import { runtimes } from "../agents/runtimes.ts";
 import { leaksIn } from "../support/canary.ts";
 import { CompatibilityRecord, versionOf } from "../support/compatibility.ts";
 import { serveGit } from "../support/gitServer.ts";
@@ -109,6 +111,9 @@ async def main():
 asyncio.run(main())
 `;
 
+/** Deno and Bun where `npm run test:agents` has installed them, unless the machine has its own. */
+const path = pathWith(runtimes);
+
 describe("onecli-gateway run: tools at work", () => {
   let world: HeadlessWorld;
   const bearer = `Bearer ${secrets.git}`;
@@ -142,6 +147,7 @@ describe("onecli-gateway run: tools at work", () => {
     }
     const home = await world.newFolder();
     const env = world.tokenEnv({
+      PATH: path,
       HOME: home,
       // What finds its programs by the home would not find them in this one.
       CARGO_HOME: join(home, "cargo"),
@@ -239,7 +245,7 @@ describe("onecli-gateway run: tools at work", () => {
     const { name, script, files, greeting } = tool;
     it(`lets ${name} install a package from a registry that wants a token`, async function () {
       this.timeout(60_000);
-      compatibility.trying(name, await versionOf(tool, this), Object.keys(done));
+      compatibility.trying(name, await versionOf(tool, this, path), Object.keys(done));
       const served = await packageFiles(origin);
       const missing: string[] = [];
       world.upstream.handler = (request, response) => {

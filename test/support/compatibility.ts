@@ -19,10 +19,23 @@ export const sectionSchema = z.strictObject({
       version: z.string(),
       /** Column → `yes`, `no`, `–` (does not apply) or a short text. A column without a cell was not tried. */
       cells: z.record(z.string(), z.string()),
+      /** Column → why its cell is not `yes`. */
+      why: z.record(z.string(), z.string()).optional(),
     }),
   ),
 });
 export type Section = z.infer<typeof sectionSchema>;
+
+/** How far the requests of tools and agents come: several suites add rows. */
+export const toolSection = {
+  section: "Tools and agents",
+  about:
+    "Tools call the doctor's echo with `onecli-gateway doctor`, by no more than the variables of the terminal unless the " +
+    "cell says so. Agents call the stand-ins of their vendors' APIs. *proxy*: the request comes to the gateway. *CA*: its " +
+    "certificate is trusted. *header*: the secret arrives upstream. *SSE*: an event arrives before the next one is sent. " +
+    "*WebSocket*: opened with the secret, then there and back. *h2*: HTTP/2 between the tool and the gateway.",
+  columns: ["proxy", "CA", "header", "SSE", "WebSocket", "h2"],
+};
 
 /** Gathers what the tests of a suite have proved. */
 export class CompatibilityRecord {
@@ -51,6 +64,14 @@ export class CompatibilityRecord {
     Object.assign(this.#rows.get(name)?.cells ?? {}, Object.fromEntries(entries));
   }
 
+  /** Why cells are not `yes`, by their column. */
+  explain(name: string, why: Readonly<Record<string, string>>): void {
+    const row = this.#rows.get(name);
+    if (row !== undefined) {
+      row.why = { ...row.why, ...why };
+    }
+  }
+
   /** Rows that this run has left out stay as an earlier one wrote them. */
   async write(): Promise<void> {
     if (this.#rows.size === 0) {
@@ -74,9 +95,14 @@ interface Tool {
 }
 
 /** The version of a tool. Where it is not installed, the test or hook is skipped and says why. */
-export async function versionOf({ name, version }: Tool, context: Mocha.Context): Promise<string> {
+export async function versionOf(
+  { name, version }: Tool,
+  context: Mocha.Context,
+  path = process.env["PATH"],
+): Promise<string> {
   const [command = "", ...args] = version;
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "ignore"] });
+  const env = { ...process.env, PATH: path };
+  const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "ignore"] });
   const ended = once(child, "close").catch(() => undefined);
   const said = await text(child.stdout);
   await ended;

@@ -42,6 +42,7 @@ describe("the doctor's tools", () => {
     assert.deepEqual(overruled("gemini", "~/.gemini/.env", "GEMINI_API_KEY=x\nexport https_proxy=y\n"), [
       "https_proxy",
     ]);
+    assert.deepEqual(overruled("qwen", "~/.qwen/settings.json", '{"proxy":"http://corp"}'), ["proxy"]);
     const codex = "~/.codex/config.toml";
     assert.equal(overruled("codex", codex, '[shell_environment_policy]\ninherit = "core"\n')?.length, 1);
     assert.equal(overruled("codex", codex, 'shell_environment_policy = { inherit = "none" }\n')?.length, 1);

@@ -8,6 +8,11 @@ describe("what a program said", () => {
     assert.equal(lastWords(text, ["c2VjcmV0", ""]), "error: no way to http://…@127.0.0.1:1/ with …");
   });
 
+  it("is the fault of curl and not the advice behind it", () => {
+    const text = "curl: (60) SSL certificate problem\nMore details here: https://curl.se/docs/sslcerts.html\n";
+    assert.equal(lastWords(text), "curl: (60) SSL certificate problem");
+  });
+
   it("is short", () => {
     assert.equal(lastWords("x".repeat(10_000)).length, 300);
     assert.equal(lastWords(""), "");
