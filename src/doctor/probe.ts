@@ -29,6 +29,8 @@ export interface ProbeContext {
   readonly signal: AbortSignal;
 }
 
+const nothing: HostEvidence = { connects: 0, http2: 0, requests: 0, arrived: 0, webSockets: 0 };
+
 const absent = none("not on the PATH");
 
 /** @param asked the tool was named by the person: that it is not there is a failure then. */
@@ -150,7 +152,11 @@ class Probe {
             `The gateway read the request, and the value did not arrive behind it: ${words}`,
             "Restart the gateway. If it stays so, this is a fault of OneCLI: please report it.",
           );
-    const rest = { sse: await this.#stream(), webSocket: await this.#webSocket(), h2: this.#h2(outcome) };
+    const rest = {
+      sse: await this.#stream(),
+      webSocket: await this.#webSocket(),
+      h2: this.#h2(outcome, evidence),
+    };
     return { proxy: proved, ca: proved, header, ...rest };
   }
 
@@ -204,22 +210,15 @@ class Probe {
         );
   }
 
-  #h2({ stdout, stderr }: Outcome): Cell {
+  #h2({ stdout, stderr }: Outcome, { http2 }: HostEvidence): Cell {
     const { h2 } = this.#tool;
-    if (typeof h2 === "string") {
-      return none(h2);
+    if (http2 > 0) {
+      return ok;
     }
-    const output = stdout + stderr;
-    const unable = h2.unable?.(this.#versionOutput, output);
-    if (unable !== undefined) {
-      return none(unable);
-    }
-    return h2.seen.test(output)
-      ? ok
-      : failed(
-          "It can speak HTTP/2, and agreed with the gateway on HTTP/1.1.",
-          "Update the tool and OneCLI.",
-        );
+    const unable = typeof h2 === "string" ? h2 : h2.unable?.(this.#versionOutput, stdout + stderr);
+    return unable === undefined
+      ? failed("It can speak HTTP/2, and agreed with the gateway on HTTP/1.1.", "Update the tool and OneCLI.")
+      : none(unable);
   }
 
   async #call(
@@ -254,7 +253,7 @@ class Probe {
       ...(onOutput !== undefined && { onOutput: (stdout: string) => onOutput(stdout, label) }),
     });
     const { hosts } = await client.evidence(run);
-    return { outcome, evidence: hosts[label] ?? { connects: 0, requests: 0, arrived: 0, webSockets: 0 } };
+    return { outcome, evidence: hosts[label] ?? nothing };
   }
 
   #wordsOf({ status, timedOut, stdout, stderr }: Outcome): string {

@@ -66,7 +66,7 @@ except ImportError:
     client = httpx.Client()
 if check == "request":
     answer = client.get(url)
-    print(answer.http_version, answer.text)
+    print(answer.text)
 else:
     with client.stream("GET", url + "/events") as answer:
         for line in answer.iter_lines():
@@ -93,7 +93,6 @@ func main() {
 		os.Exit(1)
 	}
 	defer answer.Body.Close()
-	fmt.Println(answer.Proto)
 	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
 		fmt.Println(lines.Text())
 	}
@@ -153,7 +152,6 @@ public class Probe {
         HttpRequest request = HttpRequest.newBuilder(URI.create(check.equals("stream") ? url + "/events" : url)).build();
         HttpResponse<java.util.stream.Stream<String>> answer =
             client.send(request, HttpResponse.BodyHandlers.ofLines());
-        System.out.println(answer.version());
         answer.body().forEach(System.out::println);
     }
 }

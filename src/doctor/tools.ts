@@ -32,10 +32,8 @@ export interface CallingTool {
   readonly stream: Check | string;
   /** Sends a message and prints `echo: ` and what comes back, or prints `greeting`. */
   readonly webSocket: ((version: string) => Check | string) | string;
-  /** What shows in the output of the request that HTTP/2 was spoken; a reason where the tool cannot, or does not tell. */
-  readonly h2:
-    | { readonly seen: RegExp; readonly unable?: (version: string, output: string) => string | undefined }
-    | string;
+  /** Why it speaks no HTTP/2, where the gateway sees none; nothing where that is a fault. */
+  readonly h2: { readonly unable?: (version: string, output: string) => string | undefined } | string;
   /** It compiles or builds something before it calls. */
   readonly slow?: true;
   /** Where a proxy or an authority of the tool's own comes from, if the environment is right. */
@@ -124,7 +122,7 @@ export const tools: readonly Tool[] = [
     programs: ["curl"],
     version: ["--version"],
     request: ({ url }) => ({
-      args: ["--silent", "--show-error", "--write-out", "spoke HTTP/%{http_version}", `${url}/`],
+      args: ["--silent", "--show-error", `${url}/`],
     }),
     stream: ({ url }) => ({ args: ["--silent", "--show-error", "--no-buffer", `${url}/events`] }),
     webSocket: (version: string) =>
@@ -134,7 +132,6 @@ export const tools: readonly Tool[] = [
           })
         : "this curl was built without WebSocket",
     h2: {
-      seen: /spoke HTTP\/2/,
       unable: (version) => (/\bHTTP2\b/.test(version) ? undefined : "this curl was built without HTTP/2"),
     },
     fix: {
@@ -163,12 +160,11 @@ export const tools: readonly Tool[] = [
     version: ["--version"],
     request: ({ url }) => ({
       args: ["ls-remote", `${url}/repository.git`],
-      // Shows which protocol was agreed on; git leaves credentials out of it.
-      env: { GIT_TERMINAL_PROMPT: "0", GIT_CURL_VERBOSE: "1", GIT_TRACE_CURL_NO_DATA: "1" },
+      env: { GIT_TERMINAL_PROMPT: "0" },
     }),
     stream: noStreams,
     webSocket: noWebSocket,
-    h2: { seen: /ALPN[:,] server accepted (?:to use )?h2/ },
+    h2: {},
     fix: {
       proxy: ownProxy("git config --show-origin --get-regexp '^http\\..*proxy'"),
       ca: ownCa("GIT_SSL_CAINFO", "git config --show-origin --get-regexp '^http\\..*sslca'"),
@@ -180,12 +176,12 @@ export const tools: readonly Tool[] = [
     programs: ["gh"],
     version: ["--version"],
     request: ({ host }) => ({
-      args: ["api", "--include", "--hostname", host, "probe"],
+      args: ["api", "--hostname", host, "probe"],
       env: { GH_ENTERPRISE_TOKEN: "placeholder", GH_PROMPT_DISABLED: "1", GH_NO_UPDATE_NOTIFIER: "1" },
     }),
     stream: noStreams,
     webSocket: noWebSocket,
-    h2: { seen: /^HTTP\/2/m },
+    h2: {},
     fix: {
       proxy: ownProxy("~/.config/gh/config.yml (http_unix_socket)"),
       ca: "gh trusts SSL_CERT_FILE on Linux only. On macOS and Windows it asks the system: add the gateway's CA to your login keychain (the user's certificate store), if you want gh to go through it.",
@@ -215,7 +211,7 @@ export const tools: readonly Tool[] = [
     request: denoScript.request,
     stream: denoScript.stream,
     webSocket: () => denoScript.socket,
-    h2: "its fetch does not tell",
+    h2: {},
     fix: { proxy: ownProxy("DENO_* variables"), ca: ownCa("DENO_CERT", "DENO_TLS_CA_STORE") },
   },
   {
@@ -250,7 +246,6 @@ export const tools: readonly Tool[] = [
   }),
   python("httpx", pythonHttpx, {
     h2: {
-      seen: /^HTTP\/2/m,
       unable: (_version, output) =>
         output.includes("without h2") ? "the package h2 is not installed" : undefined,
     },
@@ -299,7 +294,7 @@ export const tools: readonly Tool[] = [
     }),
     stream: noStreams,
     webSocket: noWebSocket,
-    h2: "it does not tell",
+    h2: {},
     fix: {
       proxy: ownProxy("uv.toml"),
       ca: ownCa("SSL_CERT_FILE", "uv.toml (allow-insecure-host, native-tls)"),
@@ -324,7 +319,7 @@ export const tools: readonly Tool[] = [
     }),
     stream: noStreams,
     webSocket: noWebSocket,
-    h2: "it does not tell",
+    h2: {},
     fix: {
       proxy: ownProxy(
         "~/.cargo/config.toml ([http] proxy) and git config (http.proxy), which come before the variables",
@@ -341,7 +336,7 @@ export const tools: readonly Tool[] = [
     request: goScript.request,
     stream: goScript.stream,
     webSocket: "its standard library has none",
-    h2: { seen: /^HTTP\/2/m },
+    h2: {},
     fix: {
       proxy: ownProxy("the program (http.Transport.Proxy)"),
       ca: "Go trusts SSL_CERT_FILE on Linux only. On macOS and Windows it asks the system: add the gateway's CA to your login keychain (the user's certificate store), or give the program the pool of that file.",
@@ -356,7 +351,7 @@ export const tools: readonly Tool[] = [
     request: javaProgram.request,
     stream: javaProgram.stream,
     webSocket: () => javaProgram.socket,
-    h2: { seen: /^HTTP_2/m },
+    h2: {},
     fix: {
       proxy:
         "Give the program the proxy's host, port, user name and password (java.net.ProxySelector, Authenticator).",

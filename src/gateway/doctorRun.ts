@@ -5,7 +5,7 @@ import { doctorDomain } from "../core/internalSite.ts";
 import { parseMapping } from "../core/mapping.ts";
 import { type Logger } from "../core/ports.ts";
 import { SecretValue } from "../core/secretValue.ts";
-import { type Evidence, type OpenedRun } from "../shared/doctorProtocol.ts";
+import { type Evidence, type HostEvidence, type OpenedRun } from "../shared/doctorProtocol.ts";
 import { Activity } from "./activity.ts";
 import { type CertificateAuthority } from "./certificateAuthority.ts";
 import { Dialer } from "./dialer.ts";
@@ -20,6 +20,8 @@ import { WebSockets } from "./webSockets.ts";
 /** Milliseconds. */
 const lifetime = 15 * 60_000;
 const maxHosts = 500;
+
+type Counts = { -readonly [Key in "connects" | "http2" | "requests"]: HostEvidence[Key] };
 
 interface DoctorRunOptions {
   readonly authority: CertificateAuthority;
@@ -42,7 +44,7 @@ export class DoctorRun {
   readonly #webSockets: WebSockets;
   readonly #onClosed: () => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #hosts: Map<string, { connects: number; requests: number }>;
+  readonly #hosts: Map<string, Counts>;
 
   private constructor(parts: {
     opened: OpenedRun;
@@ -50,7 +52,7 @@ export class DoctorRun {
     interceptor: Interceptor;
     upstream: Upstream;
     webSockets: WebSockets;
-    hosts: Map<string, { connects: number; requests: number }>;
+    hosts: Map<string, Counts>;
     onClosed: () => void;
   }) {
     this.opened = parts.opened;
@@ -78,7 +80,7 @@ export class DoctorRun {
     const parentProxy = { kind: "http", host: "127.0.0.1", port: echo.port, isAddress: true } as const;
     const dialer = new Dialer({ parentProxy, noProxy: parseNoProxy([]), trust });
     const upstream = new Upstream({ dialer, trust });
-    const hosts = new Map<string, { connects: number; requests: number }>();
+    const hosts = new Map<string, Counts>();
     const webSockets = new WebSockets();
     const services: ExchangeServices = {
       credentialFor: ({ host }, target) => {
@@ -94,7 +96,14 @@ export class DoctorRun {
       isStopping,
       logger,
     };
-    const interceptor = new Interceptor({ authority, services, logger });
+    const interceptor = new Interceptor({
+      authority,
+      services,
+      logger,
+      onHandshake: ({ host }, protocol) => {
+        countOf(hosts, host).http2 += protocol === "h2" ? 1 : 0;
+      },
+    });
     const opened = { run, domain, ca: authority.certificate, lifetime };
     return new DoctorRun({ opened, echo, interceptor, upstream, webSockets, hosts, onClosed });
   }
@@ -132,11 +141,11 @@ export class DoctorRun {
   }
 }
 
-function countOf(hosts: Map<string, { connects: number; requests: number }>, host: string) {
+function countOf(hosts: Map<string, Counts>, host: string): Counts {
   const label = host.split(".", 1)[0] ?? "";
   let counts = hosts.get(label);
   if (counts === undefined) {
-    counts = { connects: 0, requests: 0 };
+    counts = { connects: 0, http2: 0, requests: 0 };
     if (hosts.size < maxHosts) {
       hosts.set(label, counts);
     }

@@ -18,12 +18,15 @@ export interface InterceptorOptions {
   readonly services: ExchangeServices;
   readonly logger: Logger;
   readonly limits?: Partial<HeadLimits>;
+  /** Told of each handshake that is done. @param protocol of ALPN; undefined: none was agreed on. */
+  readonly onHandshake?: (authority: Authority, protocol: string | undefined) => void;
 }
 
 export class Interceptor {
   readonly #authority: CertificateAuthority;
   readonly #logger: Logger;
   readonly #handshakeTimeout: number;
+  readonly #onHandshake: InterceptorOptions["onHandshake"];
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
   /** One TLS server per target: the leaf follows the CONNECT, whatever name the client asks for (SNI). */
@@ -36,7 +39,8 @@ export class Interceptor {
   /** Connections in their handshake, by the client's port: on one listener it names a connection. */
   readonly #handshakes = new Map<number, { readonly raw: Socket; readonly origin: ExchangeOrigin }>();
 
-  constructor({ authority, services, logger, limits }: InterceptorOptions) {
+  constructor({ authority, services, logger, limits, onHandshake }: InterceptorOptions) {
+    this.#onHandshake = onHandshake;
     this.#authority = authority;
     this.#logger = logger;
     this.#handshakeTimeout = limits?.first ?? handshakeTimeout;
@@ -119,7 +123,9 @@ export class Interceptor {
       return;
     }
     this.#handshakes.delete(port);
-    const server = socket.alpnProtocol === "h2" ? this.#http2 : this.#http1;
+    const protocol = socket.alpnProtocol || undefined;
+    this.#onHandshake?.(handshake.origin.authority, protocol);
+    const server = protocol === "h2" ? this.#http2 : this.#http1;
     server.accept(socket, handshake.origin);
   }
 }

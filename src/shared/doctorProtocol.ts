@@ -15,6 +15,8 @@ export const openedRun = z.object({
 export const hostEvidence = z.object({
   /** CONNECTs with the right password. */
   connects: z.int().min(0),
+  /** Connections on which the tool and the gateway agreed on HTTP/2. */
+  http2: z.int().min(0),
   /** Requests that the gateway read inside the TLS: whoever sent one trusts its CA. */
   requests: z.int().min(0),
   /** Requests, WebSocket handshakes included, that reached the echo with the injected value. */

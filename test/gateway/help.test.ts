@@ -205,7 +205,7 @@ describe("onecli.internal", () => {
       assert.deepEqual(JSON.parse(answer.body), { onecli: "doctor", arrived: true, upstream: "2.0" });
       assert.ok(!JSON.stringify(answer).includes("onecli-doctor-"));
       assert.deepEqual(await evidenceOf(run), {
-        probe: { connects: 1, requests: 1, arrived: 1, webSockets: 0 },
+        probe: { connects: 1, http2: 0, requests: 1, arrived: 1, webSockets: 0 },
       });
       assert.equal(fixture.parent.asked.length, asked, "nothing left the machine");
       assert.equal(
@@ -221,7 +221,7 @@ describe("onecli.internal", () => {
       assert.equal(answer.status, 200);
       wire.socket.destroy();
       assert.deepEqual(await evidenceOf(run), {
-        stranger: { connects: 1, requests: 0, arrived: 0, webSockets: 0 },
+        stranger: { connects: 1, http2: 0, requests: 0, arrived: 0, webSockets: 0 },
       });
       await close(run);
     });

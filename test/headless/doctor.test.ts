@@ -6,7 +6,7 @@ import { type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { checkClock } from "../../src/doctor/environment.ts";
 import { GatewayClient } from "../../src/doctor/gatewayClient.ts";
-import { type Report, reportSchema } from "../../src/doctor/report.ts";
+import { type Cell, type Report, reportSchema } from "../../src/doctor/report.ts";
 import { findProgram } from "../../src/doctor/subprocess.ts";
 import { type CallingTool, tools } from "../../src/doctor/tools.ts";
 import { proxyUrl } from "../../src/core/terminalEnvironment.ts";
@@ -39,6 +39,10 @@ type Title = (typeof columns)[number][1];
 function inability({ stream, webSocket, h2 }: CallingTool, title: Title): string | undefined {
   const way = title === "SSE" ? stream : title === "WebSocket" ? webSocket : title === "h2" ? h2 : undefined;
   return typeof way === "string" ? way : undefined;
+}
+
+function reasonOf(cell: Cell): string {
+  return cell.state === "none" ? cell.reason : assert.fail(JSON.stringify(cell));
 }
 
 /** What tools that can do it in general say where they cannot do it here. */
@@ -97,7 +101,7 @@ describe("onecli-gateway doctor: the tools of this machine", function () {
       const prove = (column: (typeof columns)[number][0], title: Title) => {
         const cell = cells[column];
         assert.equal(cell.state, "ok", `${title}: ${JSON.stringify(cell)}`);
-        const { as = "yes" } = cell as Extract<typeof cell, { state: "ok" }>;
+        const { as = "yes" } = cell;
         compatibility.proved(tool.name, { [title]: as });
         if (as !== "yes") {
           compatibility.explain(tool.name, { [title]: tool.note ?? "" });
@@ -269,6 +273,7 @@ describe("the doctor in a terminal that is broken", function () {
     otherUrl = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
   });
   after(async () => {
+    await compatibility.write();
     await world.stop();
     other.close();
   });
@@ -368,6 +373,25 @@ describe("the doctor in a terminal that is broken", function () {
     assert.equal(toolOf(report, "curl").cells.header.state, "ok");
     assert.equal(rowOf(report, "NO_PROXY")?.state, "ok");
     assert.ok(report.notes.some((note) => note.includes('".internal"')));
+  });
+
+  it("is right about wget: with the file of authorities in ~/.wgetrc its requests arrive", async function () {
+    const { program, cells, version } = toolOf(await world.examine(["wget"]), "wget");
+    if (program === null || cells.ca.state === "ok") {
+      this.skip();
+    }
+    const { fix } = failure(cells.ca);
+    await world.file(".wgetrc", `ca_certificate = ${world.files.bundle}\n`);
+    const fixed = toolOf(await world.examine(["wget"]), "wget").cells;
+    await rm(join(world.folder, ".wgetrc"));
+    assert.deepEqual(
+      columns.map(([column]) => fixed[column].state),
+      ["ok", "ok", "ok", "ok", "none", "none"],
+    );
+    compatibility.trying("wget", version ?? "", []);
+    compatibility.proved("wget", { CA: "by ~/.wgetrc", header: "yes", SSE: "yes" });
+    const { webSocket, h2 } = fixed;
+    compatibility.explain("wget", { CA: fix, WebSocket: reasonOf(webSocket), h2: reasonOf(h2) });
   });
 
   it("is red for what leads around the gateway, and for what Node would not read", async () => {

@@ -61,7 +61,11 @@ export class CompatibilityRecord {
     const entries = Array.isArray(cells)
       ? cells.map((column: string) => [column, "yes"] as const)
       : Object.entries(cells);
-    Object.assign(this.#rows.get(name)?.cells ?? {}, Object.fromEntries(entries));
+    const row = this.#rows.get(name);
+    Object.assign(row?.cells ?? {}, Object.fromEntries(entries));
+    for (const [column] of entries) {
+      delete row?.why?.[column];
+    }
   }
 
   /** Why cells are not `yes`, by their column. */

@@ -9,7 +9,8 @@ describe("what a program said", () => {
   });
 
   it("is the fault of curl and not the advice behind it", () => {
-    const text = "curl: (60) SSL certificate problem\nMore details here: https://curl.se/docs/sslcerts.html\n";
+    const text =
+      "curl: (60) SSL certificate problem\nMore details here: https://curl.se/docs/sslcerts.html\n";
     assert.equal(lastWords(text), "curl: (60) SSL certificate problem");
   });
 
