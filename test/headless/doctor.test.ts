@@ -3,7 +3,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { watch } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo } from "node:net";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { checkClock } from "../../src/doctor/environment.ts";
 import { GatewayClient } from "../../src/doctor/gatewayClient.ts";
 import { type Cell, type Report, reportSchema } from "../../src/doctor/report.ts";
@@ -125,6 +125,33 @@ describe("onecli-gateway doctor: the tools of this machine", function () {
       }
     });
   }
+
+  it("proves HTTP/2 of httpx where a Python has the package for it (contract 24)", async function () {
+    let folder: string | undefined;
+    for (const candidate of (process.env["PATH"] ?? "").split(delimiter)) {
+      const python = new Program(join(candidate, "python3"), ["-c", "import httpx, h2"], {
+        env: process.env,
+      });
+      folder ??= (await python.ended.catch(() => undefined))?.status === 0 ? candidate : undefined;
+    }
+    if (folder === undefined) {
+      this.test!.title += ": none has";
+      this.skip();
+    }
+    const env = world.env({ PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}` });
+    const { stdout } = await runProgram(["doctor", "--json", "python-httpx"], { env });
+    const { cells, version } = toolOf(reportSchema.parse(JSON.parse(stdout)), "python-httpx");
+    assert.deepEqual(
+      columns.map(([column]) => cells[column].state),
+      ["ok", "ok", "ok", "ok", "none", "ok"],
+      JSON.stringify(cells),
+    );
+    const name = "python-httpx, h2";
+    compatibility.trying(name, version ?? "", []);
+    compatibility.proved(name, ["proxy", "CA", "header", "SSE", "h2"]);
+    compatibility.proved(name, { WebSocket: "–" });
+    compatibility.explain(name, { WebSocket: reasonOf(cells.webSocket) });
+  });
 
   it("needs no account, asks 1Password for nothing, and shows neither token, password nor canary", () => {
     assert.equal(world.service.requests.length, 0);
