@@ -64,6 +64,7 @@ describe("activity", () => {
       method: "POST",
       host: "api.openai.com",
       path: "/v1/things",
+      source: "1password",
       status: 201,
       mapping: "api.openai.com",
       cacheHit: false,
