@@ -63,7 +63,7 @@ const errorTable = {
   "upstream-certificate": {
     status: 502,
     retryable: false,
-    hint: "If the server is signed by a private authority, add that authority to the extra CA certificates; verification cannot be turned off.",
+    hint: "If a private authority has signed it, or that of a proxy which inspects TLS, add this authority to the extra CA certificates (extraCaCertificates); verification cannot be turned off.",
   },
   "upstream-timeout": {
     status: 504,

@@ -18,10 +18,11 @@ import { type StoredSecret } from "../core/storedSecret.ts";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
 import { OnePassword } from "../secrets/onePassword.ts";
 import { Resolver } from "../secrets/resolver.ts";
-import { parseServiceAccountToken } from "../core/serviceAccountToken.ts";
+import { parseServiceAccountToken, type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { systemClock } from "../secrets/systemClock.ts";
 import { type ActivityRecord } from "../shared/gatewayProtocol.ts";
 import { version } from "../shared/version.ts";
+import { AccountTraffic } from "./accountTraffic.ts";
 import { Activity } from "./activity.ts";
 import { type CertificateAuthority } from "./certificateAuthority.ts";
 import { type HeadLimits } from "./connections.ts";
@@ -66,6 +67,7 @@ export type Account = SecretProvider & SecretBrowser & { dispose(): void };
 export class Gateway {
   readonly activity: Activity;
   readonly endpoint: GatewayEndpoint;
+  readonly #accountTraffic: AccountTraffic;
   readonly #interceptor: Interceptor;
   readonly #internalSite: InternalSite;
   readonly #proxy: ProxyServer;
@@ -77,6 +79,7 @@ export class Gateway {
   #stopped: Promise<void> | undefined;
 
   private constructor(parts: {
+    accountTraffic: AccountTraffic;
     activity: Activity;
     endpoint: GatewayEndpoint;
     interceptor: Interceptor;
@@ -87,6 +90,7 @@ export class Gateway {
     webSockets: WebSockets;
     state: GatewayState;
   }) {
+    this.#accountTraffic = parts.accountTraffic;
     this.activity = parts.activity;
     this.endpoint = parts.endpoint;
     this.#interceptor = parts.interceptor;
@@ -114,11 +118,12 @@ export class Gateway {
       );
     }
     const dialer = new Dialer({ parentProxy: options.parentProxy, noProxy, trust });
-    const upstream = new Upstream({
+    const way = {
       dialer,
       trust,
       ...(limits?.connect !== undefined && { connectTimeout: limits.connect }),
-    });
+    };
+    const upstream = new Upstream(way);
     const state = new GatewayState(options.storedSecrets ?? [], options.mappings);
     const services: ExchangeServices = {
       credentialFor: (authority, target) => state.credentialFor(authority, target),
@@ -145,8 +150,15 @@ export class Gateway {
     });
     await proxy.listen();
     const endpoint = { port: proxy.port, username, password };
-    const parts = { interceptor, internalSite, proxy, resolver, upstream, webSockets, state };
+    const accountTraffic = new AccountTraffic(way);
+    const parts = { accountTraffic, interceptor, internalSite, proxy, resolver, upstream, webSockets, state };
     return new Gateway({ activity, endpoint, ...parts });
+  }
+
+  /** An account whose requests to 1Password go the gateway's way. Nobody is asked yet. */
+  newAccount(token: ServiceAccountToken): OnePassword {
+    const connectionFailure = () => this.#accountTraffic.failure;
+    return new OnePassword({ token, integrationVersion: version, connectionFailure });
   }
 
   /** From now on references are resolved here; values of an earlier source are forgotten. */
@@ -248,13 +260,13 @@ export class Gateway {
     this.#interceptor.destroyAll();
     await this.#proxy.closeAll();
     this.disconnect();
-    await this.#upstream.close();
+    await Promise.all([this.#accountTraffic.close(), this.#upstream.close()]);
   }
 }
 
 /** Resolves with a token from now on; 1Password is asked at the first need. @throws OneCliError `token-invalid` */
 export function useAccount(gateway: Gateway, token: string): void {
-  gateway.connect(newAccount(token));
+  gateway.connect(gateway.newAccount(parseServiceAccountToken(token)));
 }
 
 /**
@@ -265,7 +277,7 @@ export async function connectAccount(
   gateway: Gateway,
   pastedToken: string,
 ): Promise<{ account: string; vaults: number }> {
-  const account = newAccount(pastedToken);
+  const account = gateway.newAccount(parseServiceAccountToken(pastedToken));
   try {
     const verified = await account.verify();
     gateway.connect(account);
@@ -274,10 +286,6 @@ export async function connectAccount(
     account.dispose();
     throw error;
   }
-}
-
-function newAccount(token: string): OnePassword {
-  return new OnePassword({ token: parseServiceAccountToken(token), integrationVersion: version });
 }
 
 /** What the running parts look up at each request. */

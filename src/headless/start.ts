@@ -2,12 +2,10 @@ import { type Logger } from "../core/ports.ts";
 import { type TrustFiles } from "../core/terminalEnvironment.ts";
 import { Gateway } from "../gateway/gateway.ts";
 import { machineRoots, writeTrustFiles } from "../gateway/trustBundle.ts";
-import { OnePassword } from "../secrets/onePassword.ts";
 import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { openAuthority } from "./authorityFolder.ts";
 import { type Config, dataDirFault, UsageError } from "./config.ts";
 import { type StoredSecretValues } from "./storedSecretValues.ts";
-import { version } from "../shared/version.ts";
 
 /**
  * Starts a gateway as a configuration says.
@@ -46,7 +44,7 @@ export async function startGateway(
   });
   if (token !== undefined) {
     logger.info(`1Password: ${token.account}`);
-    gateway.connect(new OnePassword({ token, integrationVersion: version }));
+    gateway.connect(gateway.newAccount(token));
   }
   return { gateway, files };
 }

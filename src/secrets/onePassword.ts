@@ -27,6 +27,8 @@ export interface OnePasswordOptions {
   /** Milliseconds for which the ids behind the names of a reference are relied upon. */
   readonly namesTtlMs?: number;
   readonly clock?: Clock;
+  /** Why the last connection to 1Password could not be made, in sentences; the SDK's own errors do not say. */
+  readonly connectionFailure?: () => string | undefined;
   readonly loadSdk?: () => Promise<Sdk>;
 }
 
@@ -51,6 +53,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
   readonly #timeoutMs: number;
   readonly #namesTtlMs: number;
   readonly #clock: Clock;
+  readonly #connectionFailure: () => string | undefined;
   readonly #loadSdk: () => Promise<Sdk>;
   readonly #ids = new Map<string, ItemIds>();
   #signIn: Promise<Client> | undefined;
@@ -62,6 +65,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
     this.#timeoutMs = options.timeoutMs ?? 15_000;
     this.#namesTtlMs = options.namesTtlMs ?? 600_000;
     this.#clock = options.clock ?? systemClock;
+    this.#connectionFailure = options.connectionFailure ?? (() => undefined);
     // Loaded late: the library is 14 MB of WebAssembly, and a failure here must not take the program with it.
     this.#loadSdk = options.loadSdk ?? (() => import("@1password/sdk"));
   }
@@ -188,7 +192,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
     try {
       return await this.#limited(signIn.then(work), () => this.#drop(signIn));
     } catch (error) {
-      throw classifyOnePasswordError(error);
+      throw classifyOnePasswordError(error, this.#connectionFailure());
     } finally {
       this.#assertConnected();
     }

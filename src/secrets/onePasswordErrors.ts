@@ -21,6 +21,7 @@ const refused =
 const malformed = "1Password's library does not accept the token: it is incomplete or damaged.";
 const wrongKeys = "The keys in the token do not open the vaults of its account: the token is damaged.";
 const noAccess = "The service account has no access to this vault or item.";
+const unreachable = "1Password could not be reached.";
 const outage = "1Password could not answer because of a fault on its side.";
 const rejected = "1Password did not accept a request that it should have accepted.";
 const unreadable = "1Password gave an answer that cannot be read; something between may have changed it.";
@@ -46,7 +47,7 @@ const table: readonly Row[] = [
     "onepassword-unreachable",
     "The server could not prove that it knows the account.",
   ),
-  row(/error sending request/, "onepassword-unreachable", "1Password could not be reached."),
+  row(/error sending request/, "onepassword-unreachable", unreachable),
   row(/internal server error/, "onepassword-unreachable", outage),
   row(/unexpected status code in response: 5/, "onepassword-unreachable", outage),
   row(/unexpected status code in response/, "onepassword-unreachable", rejected),
@@ -139,16 +140,17 @@ const table: readonly Row[] = [
 /**
  * Says what a failure of the SDK means. What it threw is kept as the cause; its text never gets into a message.
  * Also takes the string that `Secrets.validateSecretReference` throws.
+ * @param connectionFailure why no connection could be made, in sentences, if that is what failed.
  */
-export function classifyOnePasswordError(error: unknown): OneCliError {
+export function classifyOnePasswordError(error: unknown, connectionFailure?: string): OneCliError {
   if (isOneCliError(error)) {
     return error;
   }
   const text = error instanceof Error ? error.message : typeof error === "string" ? error : "";
-  return toError(
-    table.find((candidate) => candidate.text.test(text)),
-    error,
-  );
+  const match = table.find((candidate) => candidate.text.test(text));
+  return match?.message === unreachable && connectionFailure !== undefined
+    ? toError({ ...match, message: `${unreachable} ${connectionFailure}` }, error)
+    : toError(match, error);
 }
 
 /** One reference's failure within an answer of `resolveAll`. */

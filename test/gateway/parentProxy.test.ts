@@ -5,10 +5,12 @@ import { type AddressInfo } from "node:net";
 import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
 import { TestAuthority } from "../support/certificates.ts";
 import { type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
+import { ask, Http2UpstreamServer, openHttp2 } from "../support/http2.ts";
 import { LeadingProxy } from "../support/leadingProxy.ts";
 import { parentKinds, startParent, wantLogin } from "../support/parents.ts";
 import { SocksProxy } from "../support/socksProxy.ts";
 import { RawServer } from "../support/upstreamServer.ts";
+import { echoServer, handshakeOf, openWebSocket } from "../support/webSocket.ts";
 import {
   assertRefusal,
   basicAuthorization,
@@ -76,12 +78,13 @@ for (const kind of parentKinds) {
       await parent.close();
     });
 
-    /** A gateway behind the proxy of this URL. */
+    /** A gateway behind the proxy of this URL, which reaches 1Password, on 127.0.0.1, without it. */
     async function through(url: string, options: Parameters<typeof startFixture>[0] = {}): Promise<Fixture> {
       const one = await startFixture({
         mappings,
         upstreamAuthority: authority,
         parentProxy: parseParentProxy(url),
+        noProxy: ["127.0.0.1"],
         ...options,
       });
       limited.push(one);
@@ -137,6 +140,60 @@ for (const kind of parentKinds) {
       const sent = fixture.upstream.received.map(({ headers }) => headers.authorization);
       assert.deepEqual(sent, Array(3).fill(`Bearer ${secrets.openai}`));
       assert.deepEqual(parent.asked, ["api.openai.com:443"]);
+    });
+
+    it("carries WebSockets, and is let go when they end (contracts 23, 25, 41)", async () => {
+      const echo = echoServer();
+      const tokens: (string | undefined)[] = [];
+      fixture.upstream.onUpgrade = (request, socket, head) => {
+        tokens.push(request.headers.authorization);
+        echo.handleUpgrade(request, socket, head, (client) => echo.emit("connection", client, request));
+      };
+      const { certificate: ca } = fixture.pems;
+      const { socket } = await openWebSocket(fixture.endpoint, "api.openai.com", { ca });
+      assert.equal((await handshakeOf(socket)).status, 101);
+      socket.send("question");
+      const [data] = (await once(socket, "message")) as [Buffer];
+      assert.equal(data.toString(), "question");
+      socket.close(1000);
+      await once(socket, "close");
+      assert.deepEqual(tokens, [`Bearer ${secrets.openai}`]);
+      assert.deepEqual(parent.asked, ["api.openai.com:443"]);
+      await parent.idle();
+    });
+
+    it("carries HTTP/2, many streams over one connection (contracts 23, 24, 41)", async () => {
+      const server = await Http2UpstreamServer.start(authority, ["api.openai.com"]);
+      more.push(() => server.close());
+      parent.routes.set("api.openai.com:443", server.port);
+      const session = await openHttp2(fixture.endpoint, "api.openai.com:443", fixture.pems.certificate);
+      const one = () => ask(session, { ":method": "POST", ":authority": "api.openai.com" }, "ping");
+      const answers = [await one(), ...(await Promise.all([one(), one(), one()]))];
+      assert.deepEqual(
+        answers.map(({ status, body }) => [status, body]),
+        Array(4).fill([200, '{"ok":true}']),
+      );
+      const sent = server.received.map(({ headers }) => headers.authorization);
+      assert.deepEqual(sent, Array(4).fill(`Bearer ${secrets.openai}`));
+      assert.equal(server.connections, 1);
+      assert.deepEqual(parent.asked, ["api.openai.com:443"]);
+      session.destroy();
+    });
+
+    it("that refuses, refuses WebSockets and HTTP/2 by name, and nothing stays open (contract 29)", async () => {
+      parent.routes.delete("api.openai.com:443");
+      const { certificate: ca } = fixture.pems;
+      const { socket, tls } = await openWebSocket(fixture.endpoint, "api.openai.com", { ca });
+      const refused = await handshakeOf(socket);
+      assert.equal(refused.status, 502);
+      assert.match(refused.body, /The parent proxy (answered|refused) .*cannot reach/);
+      tls.destroy();
+      const session = await openHttp2(fixture.endpoint, "api.openai.com:443", ca);
+      const answer = await ask(session, { ":authority": "api.openai.com" });
+      assert.equal(answer.status, 502);
+      assert.match(answer.body, /The parent proxy (answered|refused) .*cannot reach/);
+      session.destroy();
+      await parent.idle();
     });
 
     it("carries plain http in the form that it takes (contracts 23, 41)", async () => {
@@ -381,6 +438,7 @@ describe("the certificate of an https parent proxy", () => {
         mappings,
         upstreamAuthority: own,
         parentProxy: parseParentProxy(parent.url.replace("https://", "https://user:S3CR3T@")),
+        noProxy: ["127.0.0.1"],
       });
       const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
       process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";

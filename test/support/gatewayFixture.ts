@@ -7,7 +7,6 @@ import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
 import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
 import { SecretValue } from "../../src/core/secretValue.ts";
 import { parseStoredSecret, type StoredSecret, type StoredSecretInput } from "../../src/core/storedSecret.ts";
-import { OnePassword } from "../../src/secrets/onePassword.ts";
 import { parseServiceAccountToken } from "../../src/core/serviceAccountToken.ts";
 import { TestAuthority } from "./certificates.ts";
 import { LeadingProxy } from "./leadingProxy.ts";
@@ -114,10 +113,7 @@ export async function startFixture({
     ...options,
     mappings: mappingsOf(mappings),
   });
-  const account = new OnePassword({
-    token: parseServiceAccountToken(service.token),
-    integrationVersion: "0.0.0-test",
-  });
+  const account = gateway.newAccount(parseServiceAccountToken(service.token));
   gateway.connect(account);
   const { endpoint } = gateway;
   return {

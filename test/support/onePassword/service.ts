@@ -152,7 +152,8 @@ export class OnePasswordService {
 
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(incoming);
-    const url = new URL(incoming.url ?? "/", this.address);
+    // A proxy may have led another name here.
+    const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? ""}`);
     const method = incoming.method ?? "";
     const route = url.pathname.replace(/^\/api\//, "");
     const line = `${method} ${route}`;
