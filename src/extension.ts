@@ -8,9 +8,9 @@ import { Doctor } from "./vscode/doctor.ts";
 import { IdentityStore } from "./vscode/identityStore.ts";
 import { MappingStore } from "./vscode/mappingStore.ts";
 import { MappingsTree } from "./vscode/mappingsTree.ts";
-import { Notifications, showWithActions } from "./vscode/notifications.ts";
+import { Notifications, openSetting, showWithActions } from "./vscode/notifications.ts";
 import { explain, Session } from "./vscode/session.ts";
-import { onDidChangeSettings, readSettings } from "./vscode/settings.ts";
+import { onDidChangeSettings, readSettings, SettingError } from "./vscode/settings.ts";
 import { StaleTerminals } from "./vscode/staleTerminals.ts";
 import { StatusBar } from "./vscode/statusBar.ts";
 import { Terminals } from "./vscode/terminals.ts";
@@ -62,7 +62,10 @@ export function activate(context: vscode.ExtensionContext): void {
   };
   const report = (error: unknown) => {
     log.error(explain(error));
-    void showWithActions("error", `OneCLI could not start its gateway. ${explain(error)}`, [
+    const runs = current.gateway.kind === "running";
+    const what = runs ? "The OneCLI gateway goes on as it was." : "OneCLI could not start its gateway.";
+    void showWithActions("error", `${what} ${explain(error)}`, [
+      ...(error instanceof SettingError ? [openSetting(error.setting)] : []),
       { title: "Try Again", command: "onecli.gateway.restart" },
       { title: "Show Log", command: "onecli.log.show" },
     ]);

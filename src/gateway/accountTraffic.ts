@@ -2,7 +2,7 @@
 // fetch, which in Node goes by the global dispatcher of undici. That belongs to this thread or program alone; in the
 // extension host's main thread, where fetch is the editor's, none of this runs.
 import { type Socket } from "node:net";
-import { Agent, type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from "undici";
+import { Agent, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import { describeError, isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority, formatAuthority, parseAuthority } from "../core/hostname.ts";
 import { type Dialer } from "./dialer.ts";
@@ -19,8 +19,10 @@ interface AccountTrafficOptions {
   readonly connectTimeout?: number;
 }
 
+/** What fetch goes by where there is no gateway. */
+const standard = getGlobalDispatcher();
 /** There is one fetch for all gateways of a process: it goes by the last of these. */
-const dispatchers: Dispatcher[] = [];
+const agents: Agent[] = [];
 
 export class AccountTraffic {
   readonly #dialer: Dialer;
@@ -49,10 +51,7 @@ export class AccountTraffic {
         );
       },
     });
-    if (dispatchers.length === 0) {
-      dispatchers.push(getGlobalDispatcher());
-    }
-    dispatchers.push(this.#agent);
+    agents.push(this.#agent);
     setGlobalDispatcher(this.#agent);
   }
 
@@ -64,8 +63,8 @@ export class AccountTraffic {
   /** Gives fetch back and breaks off what is under way. */
   async close(): Promise<void> {
     this.#closing.abort(new OneCliError("gateway-stopping", "The gateway is stopping."));
-    dispatchers.splice(dispatchers.indexOf(this.#agent), 1);
-    setGlobalDispatcher(dispatchers.at(-1)!);
+    agents.splice(agents.indexOf(this.#agent), 1);
+    setGlobalDispatcher(agents.at(-1) ?? standard);
     await this.#agent.destroy();
   }
 

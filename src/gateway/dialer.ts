@@ -5,7 +5,7 @@ import { type Authority, withoutBrackets } from "../core/hostname.ts";
 import { connectByHttp } from "./httpConnect.ts";
 import { type NoProxy } from "./noProxy.ts";
 import { orAbandon } from "./orAbandon.ts";
-import { type ParentProxy } from "./parentProxy.ts";
+import { type ParentProxy } from "../core/parentProxy.ts";
 import { connectBySocks } from "./socks5.ts";
 import { certificateProblem, startTls, type Trust } from "./tlsConnection.ts";
 

@@ -1,7 +1,7 @@
 import { constants } from "node:http2";
 import { fieldValues } from "../core/headers.ts";
 import { refusal } from "./httpConnect.ts";
-import { type ParentProxy } from "./parentProxy.ts";
+import { type ParentProxy } from "../core/parentProxy.ts";
 import { type AnswerHandler } from "./upstreamRequest.ts";
 
 /**

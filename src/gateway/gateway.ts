@@ -12,6 +12,7 @@ import { OneCliError } from "../core/errors.ts";
 import { explain, type Explanation } from "../core/explanation.ts";
 import { type Authority } from "../core/hostname.ts";
 import { type Mapping } from "../core/mapping.ts";
+import { assertNotItself, type ParentProxy } from "../core/parentProxy.ts";
 import { type Clock, type Logger, type SecretBrowser, type SecretProvider } from "../core/ports.ts";
 import { formatSecretReference, type SecretReference } from "../core/secretReference.ts";
 import { type StoredSecret } from "../core/storedSecret.ts";
@@ -31,7 +32,6 @@ import { type ExchangeServices } from "./exchange.ts";
 import { Interceptor } from "./interceptor.ts";
 import { InternalSite } from "./internalSite.ts";
 import { parseNoProxy } from "./noProxy.ts";
-import { type ParentProxy } from "./parentProxy.ts";
 import { ProxyServer } from "./proxyServer.ts";
 import { Trust } from "./tlsConnection.ts";
 import { Upstream } from "./upstream.ts";
@@ -104,7 +104,8 @@ export class Gateway {
 
   /**
    * Listens on 127.0.0.1. Nothing is asked of 1Password.
-   * @throws Error with Node's code (`EADDRINUSE`) where the port cannot be had.
+   * @throws Error with Node's code (`EADDRINUSE`) where the port cannot be had; ParentProxyError where the parent proxy
+   * is this gateway.
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { logger, limits } = options;
@@ -149,6 +150,15 @@ export class Gateway {
       ...shared,
     });
     await proxy.listen();
+    try {
+      if (options.parentProxy !== undefined) {
+        assertNotItself(options.parentProxy, proxy.port);
+      }
+    } catch (error) {
+      void proxy.drain();
+      await proxy.closeAll();
+      throw error;
+    }
     const endpoint = { port: proxy.port, username, password };
     const accountTraffic = new AccountTraffic(way);
     const parts = { accountTraffic, interceptor, internalSite, proxy, resolver, upstream, webSockets, state };

@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { type Socket } from "node:net";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
-import { type ParentProxy } from "./parentProxy.ts";
+import { type ParentProxy } from "../core/parentProxy.ts";
 
 /**
  * Has an HTTP proxy, at the other end of a connection, open a tunnel to a host (RFC 9110 §9.3.6).

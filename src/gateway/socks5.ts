@@ -2,7 +2,7 @@
 import { isIP, type Socket } from "node:net";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority, withoutBrackets } from "../core/hostname.ts";
-import { type Login } from "./parentProxy.ts";
+import { type Login } from "../core/parentProxy.ts";
 
 const version = 5;
 const loginVersion = 1;

@@ -26,7 +26,7 @@ import {
   ParentProxyError,
   parentProxyOfEnvironment,
   parseParentProxy,
-} from "./parentProxy.ts";
+} from "../core/parentProxy.ts";
 import { machineRoots, writeTrustFiles } from "./trustBundle.ts";
 
 /** Activity is sent in batches at most this often, in milliseconds. */

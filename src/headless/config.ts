@@ -12,7 +12,7 @@ import {
   ParentProxyError,
   parentProxyOfEnvironment,
   parseParentProxy,
-} from "../gateway/parentProxy.ts";
+} from "../core/parentProxy.ts";
 import { certificatesIn } from "../gateway/trustBundle.ts";
 import { type ConfiguredSecret } from "./storedSecretValues.ts";
 
@@ -41,6 +41,8 @@ export interface Config {
   readonly mappings: readonly Mapping[];
   readonly storedSecrets: readonly ConfiguredSecret[];
   readonly parentProxy: ParentProxy | undefined;
+  /** Where it is named. */
+  readonly parentProxySource: string;
   /** What is reached without it: of the configuration and of the environment. */
   readonly noProxy: readonly string[];
   /** PEM. */
@@ -87,6 +89,7 @@ export async function readConfig(file: string, environment: Environment): Promis
     mappings,
     storedSecrets,
     parentProxy: chooseParentProxy(parentProxy, environment, fail),
+    parentProxySource: sourceOf(parentProxy),
     noProxy: [noProxy, noProxyOfEnvironment(environment)].flat(),
     extraCaCertificates: await Promise.all(
       extraCaCertificates.map((name, index) =>
@@ -151,17 +154,20 @@ async function readJson(file: string): Promise<unknown> {
   }
 }
 
+function sourceOf(configured: string | undefined): string {
+  return configured === undefined ? "HTTPS_PROXY of the environment" : "parentProxy";
+}
+
 function chooseParentProxy(
   configured: string | undefined,
   environment: Environment,
   fail: (message: string) => UsageError,
 ): ParentProxy | undefined {
-  const source = configured === undefined ? "HTTPS_PROXY of the environment" : "parentProxy";
   try {
     return configured === undefined ? parentProxyOfEnvironment(environment) : parseParentProxy(configured);
   } catch (error) {
     if (error instanceof ParentProxyError) {
-      throw fail(`${source} ${error.message}`);
+      throw fail(`${sourceOf(configured)} ${error.message}`);
     }
     throw error;
   }

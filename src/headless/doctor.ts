@@ -86,6 +86,7 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
             mappings: [],
             storedSecrets: [],
             parentProxy: undefined,
+            parentProxySource: "parentProxy",
             noProxy: [],
             extraCaCertificates: [],
             port: 0,

@@ -1,3 +1,4 @@
+import { ParentProxyError } from "../core/parentProxy.ts";
 import { type Logger } from "../core/ports.ts";
 import { type TrustFiles } from "../core/terminalEnvironment.ts";
 import { Gateway } from "../gateway/gateway.ts";
@@ -40,13 +41,19 @@ export async function startGateway(
     port: config.port,
     logger,
   }).catch((error: unknown) => {
-    throw portInUse(error, config) ?? error;
+    throw portInUse(error, config) ?? loop(error, config) ?? error;
   });
   if (token !== undefined) {
     logger.info(`1Password: ${token.account}`);
     gateway.connect(gateway.newAccount(token));
   }
   return { gateway, files };
+}
+
+function loop(error: unknown, { file, parentProxySource }: Config): UsageError | undefined {
+  return error instanceof ParentProxyError
+    ? new UsageError(`${file}: ${parentProxySource} ${error.message}`)
+    : undefined;
 }
 
 function portInUse(error: unknown, { file, port }: Config): UsageError | undefined {

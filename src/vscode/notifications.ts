@@ -9,6 +9,10 @@ export interface Action {
   readonly arguments?: readonly unknown[];
 }
 
+export function openSetting(name: string): Action {
+  return { title: "Open Setting", command: "workbench.action.openSettings", arguments: [name] };
+}
+
 const connect: Action = { title: "Connect 1Password", command: "onecli.account.connect" };
 const showMappings: Action = { title: "Show Mappings", command: "onecli.mappings.focus" };
 const showLog: Action = { title: "Show Log", command: "onecli.log.show" };
@@ -22,11 +26,7 @@ const fixes: Partial<Record<ErrorCode, Action>> = {
   "value-unusable": showMappings,
   "onepassword-rate-limited": showLog,
   "onepassword-unreachable": showLog,
-  "upstream-certificate": {
-    title: "Open Setting",
-    command: "workbench.action.openSettings",
-    arguments: ["onecli.extraCaCertificates"],
-  },
+  "upstream-certificate": openSetting("onecli.extraCaCertificates"),
 };
 
 /** After being closed, a notification of one code does not come again for so long, in milliseconds. */

@@ -19,7 +19,7 @@ import { z } from "zod";
 import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.ts";
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
-import { readExtraCertificates, type Settings } from "./settings.ts";
+import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
 import type { TokenStore } from "./tokenStore.ts";
 
 export type Account =
@@ -250,7 +250,12 @@ export class Session implements vscode.Disposable {
       : undefined;
   }
 
+  /**
+   * Starts the gateway again, with the settings as they are; it runs on as it is where they cannot be used.
+   * @throws SettingError; OneCliError where it does not start.
+   */
   async restart(): Promise<void> {
+    await this.#settingsForGateway();
     await this.#thread.stop();
     if (this.#wantsGateway()) {
       await this.#thread.start();
@@ -280,18 +285,25 @@ export class Session implements vscode.Disposable {
   }
 
   async #startOptions(): Promise<StartOptions> {
-    const { identity, settings, dataDir } = this.#options;
-    const current = settings();
+    const { identity, dataDir } = this.#options;
     const authority = await identity.authority();
     return {
       mappings: this.entries.map(toInput),
       ...(authority !== undefined && { authority }),
       dataDir,
-      ...(current.parentProxy !== "" && { parentProxy: current.parentProxy }),
-      extraCaCertificates: await readExtraCertificates(current),
+      ...(await this.#settingsForGateway()),
       port: identity.port,
       anyPort: true,
       password: await identity.password(),
+    };
+  }
+
+  /** @throws SettingError */
+  async #settingsForGateway() {
+    const current = this.#options.settings();
+    return {
+      ...parentOptions(current, this.#options.identity.port),
+      extraCaCertificates: await readExtraCertificates(current),
     };
   }
 
@@ -417,7 +429,8 @@ function digest(token: string | undefined): string | undefined {
 export function explain(error: unknown): string {
   if (error instanceof OneCliError) {
     const { hint } = describeError(error.code);
-    return error.code === "internal" ? error.message : `${error.message} ${hint}`;
+    // What is wrong with the machine or its settings reads as a bad request, whose hint is for agents.
+    return ["internal", "bad-request"].includes(error.code) ? error.message : `${error.message} ${hint}`;
   }
   return error instanceof Error ? error.message : "It failed for an unknown reason.";
 }

@@ -2,8 +2,20 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import * as vscode from "vscode";
 import { z } from "zod";
+import { assertNotItself, ParentProxyError, parseParentProxy } from "../core/parentProxy.ts";
+import { type StartOptions } from "../shared/gatewayProtocol.ts";
 
 const section = "onecli";
+
+/** A change of these is one of the way up. */
+const gatewaySettings = [
+  "onecli.parentProxy",
+  "onecli.noProxy",
+  "onecli.extraCaCertificates",
+  "http.proxy",
+  "http.proxyAuthorization",
+  "http.noProxy",
+];
 
 const settingsSchema = z.object({
   terminals: z.enum(["all", "profileOnly", "off"]).catch("all"),
@@ -11,33 +23,94 @@ const settingsSchema = z.object({
     .string()
     .catch("")
     .transform((text) => text.trim()),
+  noProxy: z.array(z.string()).catch([]),
   extraCaCertificates: z.array(z.string()).catch([]),
+  /** VS Code's own, for what is not set here. */
+  http: z.object({
+    proxy: z
+      .string()
+      .catch("")
+      .transform((text) => text.trim()),
+    proxyAuthorization: z.string().catch(""),
+    noProxy: z.array(z.string()).catch([]),
+  }),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
 
 export function readSettings(): Settings {
   const configuration = vscode.workspace.getConfiguration(section);
+  const http = vscode.workspace.getConfiguration("http");
   return settingsSchema.parse({
     terminals: configuration.get("terminals"),
     parentProxy: configuration.get("parentProxy"),
+    noProxy: configuration.get("noProxy"),
     extraCaCertificates: configuration.get("extraCaCertificates"),
+    http: {
+      proxy: http.get("proxy"),
+      proxyAuthorization: http.get("proxyAuthorization"),
+      noProxy: http.get("noProxy"),
+    },
   });
 }
 
 /** Calls `listener` when settings change on which the gateway depends, or the ones of terminals. */
 export function onDidChangeSettings(listener: (change: { gateway: boolean }) => void): vscode.Disposable {
   return vscode.workspace.onDidChangeConfiguration((event) => {
-    if (event.affectsConfiguration(section)) {
-      const gateway = ["parentProxy", "extraCaCertificates"].some((key) =>
-        event.affectsConfiguration(`${section}.${key}`),
-      );
+    const gateway = gatewaySettings.some((name) => event.affectsConfiguration(name));
+    if (gateway || event.affectsConfiguration(section)) {
       listener({ gateway });
     }
   });
 }
 
-/** The certificates in the files that the setting names, PEM. @throws Error that names the file. */
+/** A setting that cannot be used. */
+export class SettingError extends Error {
+  readonly setting: string;
+
+  /** @param reason what is wrong with it, without its value where that may hold a password. */
+  constructor(setting: string, reason: string) {
+    super(`${setting} ${reason}.`);
+    this.name = "SettingError";
+    this.setting = setting;
+  }
+}
+
+type ParentOptions = Pick<
+  StartOptions,
+  "parentProxy" | "parentProxyAuthorization" | "parentProxySetting" | "noProxy"
+>;
+
+/**
+ * The parent proxy by the settings, VS Code's own after ours; none where the environment has the word.
+ * @param ownPort of the gateway, which cannot be its own parent.
+ * @throws SettingError
+ */
+export function parentOptions({ parentProxy, noProxy, http }: Settings, ownPort: number): ParentOptions {
+  const exceptions = { noProxy: [...noProxy, ...http.noProxy] };
+  if (parentProxy !== "") {
+    return { ...exceptions, ...checked("onecli.parentProxy", parentProxy, "", ownPort) };
+  }
+  return http.proxy === ""
+    ? exceptions
+    : { ...exceptions, ...checked("http.proxy", http.proxy, http.proxyAuthorization, ownPort) };
+}
+
+function checked(setting: string, text: string, authorization: string, ownPort: number): ParentOptions {
+  const given = authorization === "" ? undefined : authorization;
+  try {
+    assertNotItself(parseParentProxy(text, given), ownPort);
+  } catch (error) {
+    throw error instanceof ParentProxyError ? new SettingError(setting, error.message) : error;
+  }
+  return {
+    parentProxy: text,
+    parentProxySetting: setting,
+    ...(given !== undefined && { parentProxyAuthorization: given }),
+  };
+}
+
+/** The certificates in the files that the setting names, PEM. @throws SettingError that names the file. */
 export async function readExtraCertificates({ extraCaCertificates }: Settings): Promise<string[]> {
   return Promise.all(
     extraCaCertificates.map(async (file) => {
@@ -46,8 +119,9 @@ export async function readExtraCertificates({ extraCaCertificates }: Settings): 
         // Reads the first certificate of the file: a key, or another file, does not pass.
         return new X509Certificate(text).toString() && text;
       } catch {
-        throw new Error(
-          `onecli.extraCaCertificates: ${file} is no readable file with a certificate in PEM form.`,
+        throw new SettingError(
+          "onecli.extraCaCertificates",
+          `names ${file}, which is no readable file with a certificate in PEM form`,
         );
       }
     }),

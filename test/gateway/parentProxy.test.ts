@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo } from "node:net";
-import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
+import { parseParentProxy } from "../../src/core/parentProxy.ts";
 import { TestAuthority } from "../support/certificates.ts";
 import { type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
 import { ask, Http2UpstreamServer, openHttp2 } from "../support/http2.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo } from "node:net";
-import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
+import { parseParentProxy } from "../../src/core/parentProxy.ts";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
 import { RawServer } from "../support/upstreamServer.ts";
 import { assertRefusal, basicAuthorization, openConnection, requestHead } from "../support/wire.ts";

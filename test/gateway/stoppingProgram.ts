@@ -2,7 +2,7 @@
 // runs this and keeps the servers.
 import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { connectAccount, Gateway } from "../../src/gateway/gateway.ts";
-import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
+import { parseParentProxy } from "../../src/core/parentProxy.ts";
 import { defaultMappings, mappingsOf } from "../support/gatewayFixture.ts";
 import { recordingLogger } from "../support/logger.ts";
 import { basicAuthorization, connectTo, openConnection, openTls, requestHead } from "../support/wire.ts";

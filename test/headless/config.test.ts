@@ -292,6 +292,19 @@ describe("onecli-gateway: configuration", () => {
     });
   }
 
+  it("refuses a parent proxy that is the gateway itself (contract 21, 37)", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, "close");
+    const listen = { port };
+    const configured = await world.config({ listen, parentProxy: `http://user:pw@localhost:${port}` });
+    await refuses(configured, /: parentProxy leads back to this gateway; name the proxy .*, or none$/m);
+    const env = world.env({ HTTPS_PROXY: `socks5://127.0.0.1:${port}` });
+    await refuses(await world.config({ listen, parentProxy: undefined }), /: HTTPS_PROXY of the /, env);
+  });
+
   it("says that the port is in use (contract 21)", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");

@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { type HeadlessWorld, mappings, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
 import { gatewayFile } from "../support/gatewayThread.ts";
+import { SocksProxy } from "../support/socksProxy.ts";
 import {
   isInstalled,
   killPrograms,
@@ -241,6 +242,37 @@ print(sys.stdin.readline().strip(), blocking())`;
       const { stdout } = await run(["curl", "--silent", "https://api.openai.com/"], { config: file, env });
       assert.equal(stdout, '{"ok":true}');
       assert.deepEqual(world.parent.asked, ["api.openai.com:443"]);
+    }
+  });
+
+  it("goes through a SOCKS proxy, with its login, 1Password included; and past it for noProxy (contracts 23, 41, 42)", async () => {
+    const parent = await SocksProxy.start();
+    try {
+      parent.login = { username: "us er", password: "S3CR3T" };
+      parent.routes.set("api.openai.com:443", world.upstream.port);
+      const onePassword = new URL(world.service.address).host;
+      const ask = async (changes: Record<string, unknown>, more: NodeJS.ProcessEnv = {}) => {
+        parent.asked.length = 0;
+        parent.askedLocally.length = 0;
+        const file = await world.config(changes);
+        const env = world.tokenEnv(more);
+        const outcome = await run(["curl", "--silent", "https://api.openai.com/"], { config: file, env });
+        assert.deepEqual([outcome.stdout, outcome.stderr], ['{"ok":true}', ""]);
+        return [parent.asked, new Set(parent.askedLocally)];
+      };
+      const [socks5, socks5h] = ["socks5", "socks5h"].map((scheme) =>
+        parent.url.replace("socks5://", `${scheme}://us%20er:S3CR3T@`),
+      );
+      const both = [["api.openai.com:443"], new Set([onePassword])];
+      assert.deepEqual(await ask({ parentProxy: socks5 }), both);
+      assert.deepEqual(await ask({ parentProxy: undefined }, { HTTPS_PROXY: socks5h }), both);
+      const hostAlone = [["api.openai.com:443"], new Set()];
+      for (const noProxy of ["localhost, 127.0.0.1", ["127.0.0.0/8"], [`other.example`, onePassword]]) {
+        assert.deepEqual(await ask({ parentProxy: socks5, noProxy }), hostAlone);
+      }
+      assert.deepEqual(await ask({ parentProxy: socks5 }, { NO_PROXY: "127.0.0.1" }), hostAlone);
+    } finally {
+      await parent.close();
     }
   });
 

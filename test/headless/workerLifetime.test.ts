@@ -45,6 +45,14 @@ describe("The gateway thread: start and stop", () => {
       await suite.thread.failed({ type: "start", options: await suite.options(changes) });
     assert.match((await fails({ port })).message, new RegExp(`Port ${port} .*EADDRINUSE`));
     server.close();
+    await once(server, "close");
+    const itself = { port, parentProxy: `http://u:S3CR3T@localhost:${port}` };
+    const loop = await fails({ ...itself, parentProxySetting: "http.proxy" });
+    assert.match(
+      loop.message,
+      /The parent proxy \(http\.proxy\) leads back to this gateway; name the proxy /,
+    );
+    assert.doesNotMatch(loop.message, /S3CR3T/);
     const { message } = await fails({ parentProxy: "gopher://user:S3CR3T@parent.example" });
     assert.match(message, /parent proxy.*gopher/);
     assert.doesNotMatch(message, /S3CR3T/);

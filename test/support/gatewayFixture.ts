@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { type Mapping, type MappingInput, parseMappings } from "../../src/core/mapping.ts";
 import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway, type GatewayOptions } from "../../src/gateway/gateway.ts";
-import { parseParentProxy } from "../../src/gateway/parentProxy.ts";
+import { parseParentProxy } from "../../src/core/parentProxy.ts";
 import { SecretValue } from "../../src/core/secretValue.ts";
 import { parseStoredSecret, type StoredSecret, type StoredSecretInput } from "../../src/core/storedSecret.ts";
 import { parseServiceAccountToken } from "../../src/core/serviceAccountToken.ts";

@@ -285,6 +285,9 @@ describe("a window", function () {
   it("names the setting whose certificate file cannot be used", async () => {
     const window = await open();
     window.settings = { ...window.settings, extraCaCertificates: [join(folder, "none.pem")] };
-    await assert.rejects(window.session.saveMapping(anthropic), /onecli\.extraCaCertificates: .*none\.pem/);
+    await assert.rejects(
+      window.session.saveMapping(anthropic),
+      /onecli\.extraCaCertificates names .*none\.pem/,
+    );
   });
 });

@@ -53,7 +53,9 @@ export class TestWindow {
     const window = new TestWindow(own, secrets, state, {
       terminals: "all",
       parentProxy: "",
+      noProxy: [],
       extraCaCertificates: [],
+      http: { proxy: "", proxyAuthorization: "", noProxy: [] },
       ...settings,
     });
     await window.session.open();

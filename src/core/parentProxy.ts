@@ -1,6 +1,6 @@
 // The proxy that this machine had before us: how it is written, and where it is found.
-import { type Authority, HostnameError, parseAuthority } from "../core/hostname.ts";
-import { sessionMarker } from "../core/terminalEnvironment.ts";
+import { type Authority, HostnameError, parseAuthority } from "./hostname.ts";
+import { sessionMarker } from "./terminalEnvironment.ts";
 
 /** A parent proxy; its host, like any other, in canonical form. */
 export interface ParentProxy extends Authority {
@@ -117,13 +117,32 @@ export function parentProxyOfEnvironment(environment: Environment): ParentProxy 
     // A variable that is set to nothing counts as not set.
     if (text !== "") {
       const parent = parseParentProxy(text);
-      const host = parent.host === "localhost" ? "127.0.0.1" : parent.host;
+      const host = isLoopback(parent) ? "127.0.0.1" : parent.host;
       if (`${host}:${parent.port}` !== environment[sessionMarker]) {
         return parent;
       }
     }
   }
   return undefined;
+}
+
+/**
+ * Holds a parent proxy against the port of the gateway itself, which it would ask for ever.
+ * @throws ParentProxyError
+ */
+export function assertNotItself(parent: ParentProxy, ownPort: number): void {
+  if (isLoopback(parent) && parent.port === ownPort) {
+    throw new ParentProxyError(
+      "leads back to this gateway; name the proxy that this machine had before it, or none",
+    );
+  }
+}
+
+/** What a connection to 127.0.0.1 may be written as; a gateway listens nowhere else. */
+const loopbackHosts = new Set(["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:7f00:1]"]);
+
+function isLoopback({ host }: ParentProxy): boolean {
+  return loopbackHosts.has(host);
 }
 
 /** What the gateway's own environment wants to be reached without a parent proxy. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  assertNotItself,
   noProxyOfEnvironment,
   type ParentProxy,
   ParentProxyError,
   parentProxyOfEnvironment,
   parseParentProxy,
-} from "../../../src/gateway/parentProxy.ts";
+} from "../../../src/core/parentProxy.ts";
 
 const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
 
@@ -125,5 +126,22 @@ describe("the parent proxy of the environment", () => {
   it("comes with NO_PROXY and no_proxy (contract 23)", () => {
     assert.deepEqual(noProxyOfEnvironment({}), []);
     assert.deepEqual(noProxyOfEnvironment({ NO_PROXY: "a", no_proxy: "b,c" }), ["a", "b,c"]);
+  });
+});
+
+describe("a parent proxy that is set", () => {
+  it("is not the gateway itself, however that is written (contract 37)", () => {
+    const itself = [
+      "127.0.0.1:4000",
+      "https://localhost:4000",
+      "socks5://0.0.0.0:4000",
+      "[::ffff:127.0.0.1]:4000",
+    ];
+    for (const text of itself) {
+      assert.throws(() => assertNotItself(parseParentProxy(text), 4000), /leads back to this gateway/, text);
+    }
+    for (const text of ["127.0.0.1:4001", "proxy.example:4000", "[::1]:4000", "127.0.0.2:4000"]) {
+      assertNotItself(parseParentProxy(text), 4000);
+    }
   });
 });
