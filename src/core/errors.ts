@@ -42,7 +42,7 @@ const errorTable = {
   "onepassword-unreachable": {
     status: 503,
     retryable: true,
-    hint: "Check the network between this machine and 1Password, then try again.",
+    hint: "Check the network, and the parent proxy, between this machine and 1Password, then try again.",
   },
   "insecure-request": {
     status: 403,

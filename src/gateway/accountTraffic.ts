@@ -5,6 +5,7 @@ import { type Socket } from "node:net";
 import { Agent, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import { describeError, isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority, formatAuthority, parseAuthority } from "../core/hostname.ts";
+import { type Logger } from "../core/ports.ts";
 import { type Dialer } from "./dialer.ts";
 import { type Trust } from "./tlsConnection.ts";
 import { secure } from "./upstreamTls.ts";
@@ -15,6 +16,7 @@ const defaultConnectTimeout = 10_000;
 interface AccountTrafficOptions {
   readonly dialer: Dialer;
   readonly trust: Trust;
+  readonly logger: Logger;
   /** Milliseconds for connecting and the TLS handshake together; 10 s where not given. */
   readonly connectTimeout?: number;
 }
@@ -33,7 +35,7 @@ export class AccountTraffic {
   #failure: string | undefined;
 
   /** Leads fetch until it is closed. */
-  constructor({ dialer, trust, connectTimeout = defaultConnectTimeout }: AccountTrafficOptions) {
+  constructor({ dialer, trust, logger, connectTimeout = defaultConnectTimeout }: AccountTrafficOptions) {
     this.#dialer = dialer;
     this.#trust = trust;
     this.#connectTimeout = connectTimeout;
@@ -45,7 +47,7 @@ export class AccountTraffic {
             callback(null, socket);
           },
           (error: unknown) => {
-            this.#failure = explain(error);
+            this.#failed(error, logger);
             callback(error as Error, null);
           },
         );
@@ -66,6 +68,15 @@ export class AccountTraffic {
     agents.splice(agents.indexOf(this.#agent), 1);
     setGlobalDispatcher(agents.at(-1) ?? standard);
     await this.#agent.destroy();
+  }
+
+  /** Said in the log as well, once: an agent that gives up shows its user nothing. */
+  #failed(error: unknown, logger: Logger): void {
+    const failure = explain(error);
+    if (failure !== undefined && failure !== this.#failure && !this.#closing.signal.aborted) {
+      logger.warn(`1Password cannot be reached. ${failure}`);
+    }
+    this.#failure = failure;
   }
 
   async #open(isSecure: boolean, hostname: string, port: string): Promise<Socket> {

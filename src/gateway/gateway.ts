@@ -160,7 +160,7 @@ export class Gateway {
       throw error;
     }
     const endpoint = { port: proxy.port, username, password };
-    const accountTraffic = new AccountTraffic(way);
+    const accountTraffic = new AccountTraffic({ ...way, logger });
     const parts = { accountTraffic, interceptor, internalSite, proxy, resolver, upstream, webSockets, state };
     return new Gateway({ activity, endpoint, ...parts });
   }

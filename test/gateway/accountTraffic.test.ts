@@ -132,6 +132,11 @@ for (const kind of parentKinds) {
       );
       const answer = assertRefusal(await askMapped(fixture), 503, "onepassword-unreachable");
       assert.match(answer, /1Password could not be reached\. The parent proxy .*not allow/);
+      const warnings = fixture.logger.lines.filter((line) =>
+        line.startsWith("warn 1Password cannot be reached."),
+      );
+      // Two accounts were asked for: the one that was refused, and the fixture's own at its address.
+      assert.equal(warnings.length, 2);
       refuse(false);
       assert.equal((await connectAccount(fixture.gateway, tokenOf(fixture))).vaults, 2);
       assert.equal((await askMapped(fixture)).status, 200);

@@ -2,9 +2,14 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { type HeadlessWorld, mappings, secrets, startHeadlessWorld } from "../support/headlessWorld.ts";
+import { TestAuthority } from "../support/certificates.ts";
+import { LeadingProxy } from "../support/leadingProxy.ts";
+import { TlsInspection } from "../support/tlsInspection.ts";
 import { gatewayFile } from "../support/gatewayThread.ts";
 import { SocksProxy } from "../support/socksProxy.ts";
 import {
@@ -273,6 +278,43 @@ print(sys.stdin.readline().strip(), blocking())`;
       assert.deepEqual(await ask({ parentProxy: socks5 }, { NO_PROXY: "127.0.0.1" }), hostAlone);
     } finally {
       await parent.close();
+    }
+  });
+
+  it("goes through a proxy that inspects TLS, 1Password included, where its authority is trusted (contracts 29, 41)", async () => {
+    const company = await TestAuthority.create("Inspection CA");
+    const servicePort = Number(new URL(world.service.address).port);
+    const onePassword = await TlsInspection.start(company, ["my.1password.com"], () =>
+      connect(servicePort, "127.0.0.1"),
+    );
+    const vendor = await TlsInspection.start(company, ["api.openai.com"], () =>
+      connectTls({
+        port: world.upstream.port,
+        host: "127.0.0.1",
+        servername: "api.openai.com",
+        ca: world.authority.certificate,
+      }),
+    );
+    const parent = await LeadingProxy.start();
+    try {
+      parent.routes.set("my.1password.com:443", onePassword.port);
+      parent.routes.set("api.openai.com:443", vendor.port);
+      const file = join(await world.newFolder(), "inspection.pem");
+      await writeFile(file, company.certificate);
+      const token = world.service.account.tokenWith({ signInAddress: "https://my.1password.com" });
+      const env = world.tokenEnv({ OP_SERVICE_ACCOUNT_TOKEN: token });
+      const ask = async (extraCaCertificates: readonly string[]) => {
+        const config = await world.config({ parentProxy: parent.url, extraCaCertificates });
+        return (await run(["curl", "--silent", "https://api.openai.com/"], { config, env })).stdout;
+      };
+      assert.equal(await ask([file]), '{"ok":true}');
+      assert.match(
+        await ask([]),
+        /1Password could not be reached\. The certificate of my\.1password\.com was refused.*extraCaCertificates/,
+      );
+      assert.equal(world.upstream.received.length, 1);
+    } finally {
+      await Promise.all([parent.close(), onePassword.close(), vendor.close()]);
     }
   });
 

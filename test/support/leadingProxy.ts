@@ -76,7 +76,7 @@ export class LeadingProxy {
     }
   }
 
-  /** Keeps the next CONNECT waiting until it is released; `asked` gives its connection. */
+  /** Keeps the next CONNECT, but to 127.0.0.1, waiting until it is released; `asked` gives its connection. */
   hold(): { readonly asked: Promise<Socket>; readonly release: () => void } {
     const asked = Promise.withResolvers<Socket>();
     const released = Promise.withResolvers<undefined>();
@@ -138,7 +138,7 @@ export class LeadingProxy {
       client.end(`HTTP/1.1 407 Login\r\nproxy-authenticate: ${this.challenge}\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
-    const held = this.#held;
+    const held = isLocal ? undefined : this.#held;
     if (held !== undefined) {
       this.#held = undefined;
       // Reading is what shows that the client leaves.
