@@ -10,6 +10,8 @@ import {
   requestHead,
 } from "../support/wire.ts";
 
+/** 1Password is reached without the parent proxy, whose failures are those of hosts then. */
+const pastParent = ["127.0.0.1"];
 const reference = "op://API Keys/OpenAI/api-key";
 
 describe("upstream failures", () => {
@@ -20,7 +22,10 @@ describe("upstream failures", () => {
     (name) => `${name}.test`,
   );
   before(async () => {
-    fixture = await startFixture({ mappings: hosts.map((hostname) => ({ hostname, reference })) });
+    fixture = await startFixture({
+      mappings: hosts.map((hostname) => ({ hostname, reference })),
+      noProxy: pastParent,
+    });
     raw = await RawServer.startTls(fixture.upstreamAuthority, ["raw.test"]);
     fixture.parent.routes.set("raw.test:443", raw.port);
   });
@@ -128,7 +133,10 @@ describe("upstream failures", () => {
   }
 
   it("names a parent proxy that is not there (contract 29)", async () => {
-    const lonely = await startFixture({ mappings: [{ hostname: "raw.test", reference }] });
+    const lonely = await startFixture({
+      mappings: [{ hostname: "raw.test", reference }],
+      noProxy: pastParent,
+    });
     await lonely.parent.close();
     assert.match(
       assertRefusal(await ask("raw.test", lonely), 502, "upstream-unreachable"),
@@ -161,6 +169,7 @@ describe("upstream failures", () => {
   it("gives connect and handshake one limit together, then answers 504 (contract 29)", async () => {
     const plain = await RawServer.start();
     const limited = await startFixture({
+      noProxy: pastParent,
       mappings: [{ hostname: "slow.test", reference }],
       limits: { connect: 300 },
     });
