@@ -18,7 +18,9 @@ function mappingsAt(paths: readonly string[]): readonly Mapping[] {
 /** Ways to write a character or a border so that the path stays the same to every server. */
 const spellings: readonly ((text: string) => string)[] = [
   (text) => text,
-  (text) => text.replace(/[a-z](?=\w*(\/|$))/i, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
+  // No digit of an encoding: to encode that would be to encode twice.
+  (text) =>
+    text.replace(/(?<!%[0-9a-f]?)[a-z](?=\w*(\/|$))/i, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
   (text) => `/${text}//`,
   (text) => text.replaceAll("/", "/./"),
   (text) => text.replace("/", "/x/../"),
