@@ -35,7 +35,6 @@ export class SecureOrigin {
   readonly #waiting = new Set<Waiting>();
   #transport: Transport | undefined;
   #probing = false;
-  #onlyHttp2 = false;
 
   constructor(authority: Authority, connect: Connect) {
     this.#authority = authority;
@@ -43,10 +42,24 @@ export class SecureOrigin {
   }
 
   dispatch(request: UpstreamRequest, handler: AnswerHandler): void {
-    if (request.webSocketKey !== undefined && !this.#onlyHttp2) {
+    if (request.webSocketKey === undefined) {
+      this.#dispatchShared(request, handler);
+    } else {
       this.#dispatchWebSocket(request, handler);
-      return;
     }
+  }
+
+  /** No new requests; those under way go on. */
+  close(): void {
+    this.#transport?.upstream.close();
+  }
+
+  async destroy(): Promise<void> {
+    await this.#transport?.upstream.destroy();
+  }
+
+  /** By the version of HTTP that the origin agrees on. */
+  #dispatchShared(request: UpstreamRequest, handler: AnswerHandler): void {
     const transport = this.#transport;
     if (transport === undefined) {
       const waiting = { request, handler };
@@ -58,15 +71,6 @@ export class SecureOrigin {
     } else {
       transport.upstream.dispatch(request, handler);
     }
-  }
-
-  /** No new requests; those under way go on. */
-  close(): void {
-    this.#transport?.upstream.close();
-  }
-
-  async destroy(): Promise<void> {
-    await this.#transport?.upstream.destroy();
   }
 
   /** Finds out which version the origin speaks, on the connection that then serves the first request. */
@@ -90,7 +94,7 @@ export class SecureOrigin {
         (transport) => {
           this.#transport = transport;
           for (const { request, handler } of this.#takeWaiting()) {
-            this.dispatch(request, handler);
+            this.#dispatchShared(request, handler);
           }
         },
         (error: unknown) => {
@@ -124,10 +128,12 @@ export class SecureOrigin {
   }
 
   async #forgetIfRefused<T>(opened: Promise<T>): Promise<T> {
+    const transport = this.#transport;
     try {
       return await opened;
     } catch (error) {
-      if (error instanceof ProtocolRefused) {
+      // A late refusal says nothing about the transport that came after.
+      if (error instanceof ProtocolRefused && this.#transport === transport) {
         this.close();
         this.#transport = undefined;
       }
@@ -144,8 +150,7 @@ export class SecureOrigin {
       this.#connect(["http/1.1"], (socket) => Promise.resolve(socket), gone);
     dispatchAlone(open, request, handler, (error) => {
       if (error instanceof ProtocolRefused) {
-        this.#onlyHttp2 = true;
-        this.dispatch(request, handler);
+        this.#dispatchShared(request, handler);
       } else {
         handler.onError(error);
       }
