@@ -4,6 +4,7 @@ import { type Duplex } from "node:stream";
 import { errorAnswer, handshakeAnswer, type OneCliError } from "../core/errors.ts";
 import { endToEndHeaders, fieldValues, type RawHeaders } from "../core/headers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
+import { watchEnd } from "./http2End.ts";
 import { fromHttp2, joinCookies, pseudoField, toHttp2 } from "./http2Fields.ts";
 import { UploadBody } from "./uploadBody.ts";
 
@@ -27,6 +28,7 @@ export class Http2Downstream implements Downstream {
   readonly carriesResets = true;
   readonly #stream: ServerHttp2Stream;
   readonly #connection: StreamConnection;
+  readonly #isEnded: () => boolean;
   #trailers: RawHeaders = [];
   #answerTrailers: RawHeaders = [];
   #ended = false;
@@ -34,6 +36,7 @@ export class Http2Downstream implements Downstream {
   /** @param rawHeaders as the `stream` event gives them, pseudo fields included */
   constructor(stream: ServerHttp2Stream, rawHeaders: RawHeaders, connection: StreamConnection) {
     this.#stream = stream;
+    this.#isEnded = watchEnd(stream);
     this.#connection = connection;
     const fields = fromHttp2(rawHeaders);
     const pseudo = (name: string) => pseudoField(rawHeaders, name);
@@ -155,7 +158,7 @@ export class Http2Downstream implements Downstream {
   }
 
   get #isComplete(): boolean {
-    return this.#stream.endAfterHeaders || this.#stream.readableEnded;
+    return this.#stream.endAfterHeaders || (this.#isEnded() && this.#stream.readableEnded);
   }
 
   /** Tells a client that goes on uploading after its answer to stop (RFC 9113 §8.1). */

@@ -2,12 +2,13 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type TLSSocket } from "node:tls";
 import { OneCliError } from "../core/errors.ts";
-import { endToEndHeaders, fieldValues } from "../core/headers.ts";
+import { endToEndHeaders } from "../core/headers.ts";
+import { watchEnd } from "./http2End.ts";
 import { fromHttp2, toHttp2 } from "./http2Fields.ts";
 import { type AnswerHandler, UpstreamReset, type UpstreamRequest } from "./upstreamRequest.ts";
 import { connectionWindow, maxFieldBytes, maxFields, streamWindow } from "./http2Settings.ts";
 
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
 /** Streams on one connection, where the upstream allows more. */
 const maxStreams = 100;
@@ -70,22 +71,26 @@ export class Http2Upstream {
     }
   }
 
-  /** One at a time: it makes room for all that wait, or fails all of them. */
+  /** One at a time: it makes room for some that wait, or fails all of them. */
   #openOne(): void {
     if (this.#opening) {
       return;
     }
     this.#opening = true;
     this.#open()
-      .then(
-        (connection) => this.adopt(connection),
-        (error: unknown) => {
-          for (const { handler } of [...this.#queue]) {
-            handler.onError(error as Error);
-          }
-          this.#queue.clear();
-        },
-      )
+      .then((connection) => {
+        this.adopt(connection);
+        if (!connection.hasRoom) {
+          // Another one would be like it, and so on without end.
+          throw new Error("the connection was closed, or its room taken away, as soon as it was open");
+        }
+      })
+      .catch((error: unknown) => {
+        for (const { handler } of [...this.#queue]) {
+          handler.onError(error as Error);
+        }
+        this.#queue.clear();
+      })
       .finally(() => {
         this.#opening = false;
         this.#next();
@@ -111,11 +116,13 @@ export class Http2Connection {
     this.#session = session;
     session.on("close", () => this.#onClose());
     session.on("goaway", () => this.#changed());
+    session.on("remoteSettings", () => this.#changed());
     this.#watch = setInterval(() => this.#check(socket), silenceTime).unref();
   }
 
   /**
-   * Speaks HTTP/2 on a connection whose handshake agreed on it. Fulfilled when the other side's settings are known.
+   * Speaks HTTP/2 on a connection whose handshake agreed on it. Fulfilled when the other side's settings are known, and
+   * allow a request: it may start with none (RFC 9113 §5.1.2).
    * @throws OneCliError `upstream-unreachable`; the reason of `signal`.
    */
   static open(socket: TLSSocket, host: string, signal: AbortSignal): Promise<Http2Connection> {
@@ -142,7 +149,11 @@ export class Http2Connection {
       // Its streams, and "close", say all there is to know.
       session.on("error", () => undefined);
       session.once("close", fail);
-      session.once("remoteSettings", () => {
+      session.on("remoteSettings", function admit({ maxConcurrentStreams }) {
+        if (maxConcurrentStreams === 0) {
+          return;
+        }
+        session.off("remoteSettings", admit);
         signal.removeEventListener("abort", abandon);
         session.off("close", fail);
         session.setLocalWindowSize(connectionWindow);
@@ -197,7 +208,7 @@ export class Http2Connection {
       this.#lastUse = Date.now();
       this.#changed();
     });
-    carry(stream, request, handler);
+    carry(stream, request, handler, () => this.#session.destroyed);
   }
 
   close(): void {
@@ -222,7 +233,8 @@ export class Http2Connection {
         this.close();
       }
     } else if (silent) {
-      const limit = setTimeout(() => this.destroy(), silenceTime);
+      const limit = setTimeout(() => this.destroy(), silenceTime).unref();
+      // Called at the connection's end as well.
       if (!this.#session.ping(() => clearTimeout(limit))) {
         clearTimeout(limit);
       }
@@ -230,12 +242,19 @@ export class Http2Connection {
   }
 }
 
-/** Carries one request up its stream, and the answer to its handler. */
-function carry(stream: ClientHttp2Stream, request: UpstreamRequest, handler: AnswerHandler): void {
+/**
+ * Carries one request up its stream, and the answer to its handler.
+ * @param isCut whether the connection is gone, and took the stream along
+ */
+function carry(
+  stream: ClientHttp2Stream,
+  request: UpstreamRequest,
+  handler: AnswerHandler,
+  isCut: () => boolean,
+): void {
   let over = false;
   let trailers: string[] = [];
-  let expected: number | undefined;
-  let received = 0;
+  const isEnded = watchEnd(stream);
   const finish = (tell: () => void) => {
     if (!over) {
       over = true;
@@ -257,15 +276,10 @@ function carry(stream: ClientHttp2Stream, request: UpstreamRequest, handler: Ans
       finish(() => handler.onSwitch(fields, stream));
       return;
     }
-    if (request.method !== "HEAD" && status !== 304) {
-      const [length] = fieldValues(fields, "content-length");
-      expected = length === undefined ? undefined : Number(length);
-    }
     if (!handler.onHead(status, "", fields, () => stream.resume())) {
       stream.pause();
     }
     stream.on("data", (chunk: Buffer) => {
-      received += chunk.length;
       if (!over && !handler.onData(chunk)) {
         stream.pause();
       }
@@ -275,8 +289,7 @@ function carry(stream: ClientHttp2Stream, request: UpstreamRequest, handler: Ans
     trailers = fromHttp2(rawTrailers);
   });
   stream.on("end", () => {
-    // A stream that was reset without an error ends like a whole one; its length may tell.
-    if (stream.rstCode === NGHTTP2_NO_ERROR && (expected === undefined || expected === received)) {
+    if (isEnded() && stream.rstCode === NGHTTP2_NO_ERROR) {
       finish(() => handler.onEnd(trailers));
       // The answer is whole: what was not sent of the request by now is not wanted (RFC 9113 §8.1).
       if (!stream.writableFinished) {
@@ -288,7 +301,10 @@ function carry(stream: ClientHttp2Stream, request: UpstreamRequest, handler: Ans
   stream.on("error", () => undefined);
   stream.once("close", () => {
     request.body?.destroy();
-    finish(() => handler.onError(new UpstreamReset(stream.rstCode)));
+    const code = stream.rstCode;
+    // A request that a goodbye left out may be sent again, which its code says best (RFC 9113 §8.7).
+    const isReset = code === NGHTTP2_REFUSED_STREAM || (code !== NGHTTP2_NO_ERROR && !isCut());
+    finish(() => handler.onError(isReset ? new UpstreamReset(code) : new Error("the answer was cut off")));
   });
   const { body } = request;
   if (body !== null) {

@@ -31,7 +31,11 @@ export class UploadBody extends Readable {
         stream.pause();
       }
     });
-    stream.on("end", () => this.push(null));
+    stream.on("end", () => {
+      if (source.isComplete()) {
+        this.push(null);
+      }
+    });
     stream.on("close", () => {
       if (!source.isComplete()) {
         this.destroy(new Error("the client left in the middle of its request"));

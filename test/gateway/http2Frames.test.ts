@@ -624,6 +624,23 @@ describe("frames of HTTP/2", () => {
   });
 
   for (const name of [host, h2Host]) {
+    it(`never completes a request that is reset without an error, towards ${name} (contract 14)`, async () => {
+      const broken = Promise.withResolvers<boolean>();
+      fixture.upstream.handler = (request) => {
+        request.on("close", () => broken.resolve(!request.complete)).resume();
+      };
+      upstream.handler = ({ stream }) => {
+        stream.on("close", () => broken.resolve(stream.rstCode !== 0)).resume();
+      };
+      const connection = await open(name);
+      const begun = name === host ? fixture.upstream.next() : upstream.next();
+      const fields = requestFields(name, { method: "POST" });
+      connection.send(headers(1, fields, { endStream: false }), data(1, "half"));
+      await begun;
+      connection.send(rstStream(1, errorCode.none));
+      assert.ok(await broken.promise);
+    });
+
     for (const [what, frames] of [
       ["less", [data(1, "abc", { endStream: true })]],
       ["more", [data(1, "abcdef")]],
