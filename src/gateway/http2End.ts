@@ -1,8 +1,8 @@
 import { type Http2Stream } from "node:http2";
 
 /**
- * Tells whether a stream was ended by its other side (END_STREAM), which "end" does not: a reset without an error
- * (RFC 9113 §8.1) ends the reading as well. To be called before anything was read.
+ * Tells whether a request's stream was ended by the client (END_STREAM), which "end" does not: a reset without an error
+ * ends the reading as well. To be called before anything was read.
  */
 export function watchEnd(stream: Http2Stream): () => boolean {
   let ended = false;

@@ -2,8 +2,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type TLSSocket } from "node:tls";
 import { OneCliError } from "../core/errors.ts";
-import { endToEndHeaders } from "../core/headers.ts";
-import { watchEnd } from "./http2End.ts";
+import { endToEndHeaders, fieldValues } from "../core/headers.ts";
 import { fromHttp2, toHttp2 } from "./http2Fields.ts";
 import { type AnswerHandler, UpstreamReset, type UpstreamRequest } from "./upstreamRequest.ts";
 import { connectionWindow, maxFieldBytes, maxFields, streamWindow } from "./http2Settings.ts";
@@ -253,8 +252,10 @@ function carry(
   isCut: () => boolean,
 ): void {
   let over = false;
+  let answered = false;
   let trailers: string[] = [];
-  const isEnded = watchEnd(stream);
+  let expected: number | undefined;
+  let received = 0;
   const finish = (tell: () => void) => {
     if (!over) {
       over = true;
@@ -276,10 +277,16 @@ function carry(
       finish(() => handler.onSwitch(fields, stream));
       return;
     }
+    if (request.method !== "HEAD" && status !== 304) {
+      const [length] = fieldValues(fields, "content-length");
+      expected = length === undefined ? undefined : Number(length);
+    }
+    answered = true;
     if (!handler.onHead(status, "", fields, () => stream.resume())) {
       stream.pause();
     }
     stream.on("data", (chunk: Buffer) => {
+      received += chunk.length;
       if (!over && !handler.onData(chunk)) {
         stream.pause();
       }
@@ -289,7 +296,9 @@ function carry(
     trailers = fromHttp2(rawTrailers);
   });
   stream.on("end", () => {
-    if (isEnded() && stream.rstCode === NGHTTP2_NO_ERROR) {
+    // Servers of Node reset a whole answer without an error, instead of ending it; its length may tell.
+    const isWhole = answered && (expected === undefined || expected === received);
+    if (isWhole && stream.rstCode === NGHTTP2_NO_ERROR) {
       finish(() => handler.onEnd(trailers));
       // The answer is whole: what was not sent of the request by now is not wanted (RFC 9113 §8.1).
       if (!stream.writableFinished) {

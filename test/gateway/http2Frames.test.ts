@@ -714,4 +714,25 @@ describe("limits of HTTP/2", () => {
       clearInterval(writing);
     });
   }
+
+  it("gives a field block that is not complete the time of the stream beside it, and no more (contract 18)", async () => {
+    const ca = fixture.pems.certificate;
+    const wire = await openTls(fixture.endpoint, `${host}:443`, { ca, protocol: "h2" });
+    const connection = new FrameConnection(wire);
+    const answer = Promise.withResolvers<() => void>();
+    fixture.upstream.handler = (_request, response) => answer.resolve(() => void response.end("late"));
+    connection.send(preface, settings(), headers(1, get));
+    const end = await answer.promise;
+    connection.send(frame(frameType.headers, flag.endStream, 3, fieldBlock(get)));
+    // Another connection's time begins now and is over before that of the stream.
+    const idle = new FrameConnection(await openTls(fixture.endpoint, `${host}:443`, { ca, protocol: "h2" }));
+    await idle.wire.closed();
+    idle.destroy();
+    end();
+    assert.equal((await connection.until(frameType.data, 1)).payload.toString(), "late");
+    await connection.until(frameType.goaway);
+    await wire.closed();
+    connection.destroy();
+    fixture.upstream.reset();
+  });
 });

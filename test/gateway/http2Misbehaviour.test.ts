@@ -232,7 +232,7 @@ describe("an upstream that misuses HTTP/2", () => {
       assert.deepEqual([unanswered.status, unanswered.code], code === errorCode.none ? [502, 0] : [0, code]);
       const within = answerOf(session.request({ ":path": "/within" }));
       const stream = await nextStream(connection);
-      connection.send(head(stream), data(stream, "half"), rstStream(stream, code));
+      connection.send(head(stream, ["content-length", "8"]), data(stream, "half"), rstStream(stream, code));
       const broken = await within;
       assert.deepEqual(
         [broken.status, broken.body, broken.code],
@@ -243,10 +243,23 @@ describe("an upstream that misuses HTTP/2", () => {
       assertRefusal(await wire.answer(), 502, "upstream-unreachable");
       askByHttp1();
       const last = await nextStream(connection);
-      connection.send(head(last), data(last, "half"), rstStream(last, code));
-      await assert.rejects(wire.until("0\r\n\r\n"), /ended/);
+      connection.send(head(last, ["content-length", "8"]), data(last, "half"), rstStream(last, code));
+      await assert.rejects(wire.answer(), /ended/);
     });
   }
+
+  it("that resets an answer of no known length without an error has ended it, as servers of Node do", async () => {
+    const asked = ask(session, {});
+    askByHttp1();
+    const connection = await accept();
+    for (let count = 0; count < 2; count++) {
+      const stream = await nextStream(connection);
+      connection.send(head(stream), data(stream, "whole"), rstStream(stream, errorCode.none));
+    }
+    const { status, body, code } = await asked;
+    assert.deepEqual([status, body, code], [200, "whole", errorCode.none]);
+    assert.equal((await wire.answer()).body, "whole");
+  });
 
   for (const length of [3, 5]) {
     it(`whose answer has not the ${length} bytes of its Content-Length breaks it off (contract 14)`, async () => {

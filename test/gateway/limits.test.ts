@@ -167,6 +167,22 @@ describe("limits", () => {
     late.socket.destroy();
   });
 
+  it("gives half a head behind a request the time of that request's answer, and no more (contract 18)", async () => {
+    let answer: (() => void) | undefined;
+    fixture.upstream.handler = (_request, response) => (answer = () => void response.end("late"));
+    const wire = await fixture.open(target);
+    const arrived = fixture.upstream.next();
+    wire.send(`${requestHead("GET /", host)}GET /next HTTP/1.1\r\n${host}\r\nX: `);
+    await arrived;
+    const late = await openConnection(fixture.endpoint);
+    assert.equal((await late.answer()).status, 408);
+    answer!();
+    assert.equal((await wire.answer()).body, "late");
+    await wire.closed();
+    wire.socket.destroy();
+    late.socket.destroy();
+  });
+
   it("does not close a tunnel that is quiet (contract 18)", async () => {
     const { wire } = await connectTo(fixture.endpoint, "unmapped.example:443");
     const late = await openConnection(fixture.endpoint);
