@@ -10,6 +10,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  type Settings,
 } from "node:http2";
 import { type AddressInfo, type Socket } from "node:net";
 import { type GatewayEndpoint } from "../../src/core/terminalEnvironment.ts";
@@ -133,7 +134,7 @@ export class Http2UpstreamServer {
   static async start(
     authority: TestAuthority,
     names: readonly string[],
-    settings: { readonly maxConcurrentStreams?: number; readonly enableConnectProtocol?: boolean } = {},
+    settings: Pick<Settings, "maxConcurrentStreams" | "enableConnectProtocol" | "initialWindowSize"> = {},
   ): Promise<Http2UpstreamServer> {
     const certificate = await authority.issue({ names });
     const server = createSecureServer({
