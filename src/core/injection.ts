@@ -76,7 +76,7 @@ function base64(text: string): string {
   return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 }
 
-const unusable: readonly (readonly [RegExp, string])[] = [
+const unusablePatterns: readonly (readonly [RegExp, string])[] = [
   [/^$/, "is empty"],
   [/[\r\n]/, "has a line break"],
   // eslint-disable-next-line no-control-regex -- control characters are what is looked for.
@@ -87,12 +87,16 @@ const unusable: readonly (readonly [RegExp, string])[] = [
   [/[^\u0000-\u00ff]/, "has a character outside Latin-1"],
 ];
 
+/** Why a text cannot be sent as a secret: "has a line break". */
+export function unusable(text: string): string | undefined {
+  return unusablePatterns.find(([pattern]) => pattern.test(text))?.[1];
+}
+
 function usableValue(value: SecretValue): string {
   const text = value.reveal();
-  for (const [pattern, what] of unusable) {
-    if (pattern.test(text)) {
-      throw new OneCliError("value-unusable", `The secret cannot be sent: its value ${what}.`);
-    }
+  const what = unusable(text);
+  if (what !== undefined) {
+    throw new OneCliError("value-unusable", `The secret cannot be sent: its value ${what}.`);
   }
   return text;
 }

@@ -29,7 +29,7 @@ export class IdentityStore {
 
   /** The proxy's password in this workspace, 256 bits, made at the first call. */
   async password(): Promise<string> {
-    const key = `onecli.password.${await this.#workspaceId()}`;
+    const key = `onecli.password.${await this.workspaceId()}`;
     const stored = z
       .string()
       .min(43)
@@ -51,7 +51,8 @@ export class IdentityStore {
     await this.#workspace.update(portKey, port);
   }
 
-  async #workspaceId(): Promise<string> {
+  /** Names what belongs to this workspace where storage is shared; made at the first call. */
+  async workspaceId(): Promise<string> {
     const stored = z.uuid().safeParse(this.#workspace.get(workspaceKey));
     const id = stored.success ? stored.data : randomUUID();
     if (!stored.success) {
