@@ -6,13 +6,14 @@ import { setContextKey } from "./vscode/contextKeys.ts";
 import { Disposables } from "./vscode/disposables.ts";
 import { Doctor } from "./vscode/doctor.ts";
 import { IdentityStore } from "./vscode/identityStore.ts";
-import { MappingStore } from "./vscode/mappingStore.ts";
+import { MappingStore, type StoreProblem } from "./vscode/mappingStore.ts";
 import { MappingsTree } from "./vscode/mappingsTree.ts";
 import { Notifications, openSetting, showWithActions } from "./vscode/notifications.ts";
 import { explain, Session } from "./vscode/session.ts";
 import { onDidChangeSettings, readSettings, SettingError } from "./vscode/settings.ts";
 import { StaleTerminals } from "./vscode/staleTerminals.ts";
 import { StatusBar } from "./vscode/statusBar.ts";
+import { type StoredSecretProblem, StoredSecretStore } from "./vscode/storedSecretStore.ts";
 import { Terminals } from "./vscode/terminals.ts";
 import { TokenStore } from "./vscode/tokenStore.ts";
 
@@ -26,15 +27,18 @@ export function activate(context: vscode.ExtensionContext): void {
   const folder = context.globalStorageUri.fsPath;
   const gatewayFile = join(context.extensionPath, "dist", "gateway.js");
   const tokens = new TokenStore(context.secrets, folder, log);
+  const identity = new IdentityStore(context.secrets, context.workspaceState);
   const mappings = new MappingStore(context.workspaceState);
+  const storedSecrets = new StoredSecretStore(context.secrets, folder, () => identity.workspaceId());
   const notifications = new Notifications();
   const stale: StaleTerminals = new StaleTerminals(readSettings, () => terminals);
   const current = new Session({
     gatewayFile,
     dataDir: join(folder, "trust"),
     tokens,
-    identity: new IdentityStore(context.secrets, context.workspaceState),
+    identity,
     mappings,
+    storedSecrets,
     logger: log,
     settings: readSettings,
     onRequestFailed: (code, host) => void notifications.requestFailed(code, host),
@@ -55,6 +59,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const show = () => {
     setContextKey("onecli.hasAccount", current.account.kind === "present");
     setContextKey("onecli.hasMappings", current.entries.length > 0);
+    setContextKey("onecli.hasStoredSecrets", current.storedSecrets.length > 0);
     terminals.apply(current.environment);
     if (current.account.kind === "present") {
       notifications.resolved("not-connected");
@@ -72,6 +77,7 @@ export function activate(context: vscode.ExtensionContext): void {
   };
   disposables.add(current.onDidChange(show));
   disposables.add(tokens.onDidChange(() => void current.accountChanged().catch(report)));
+  disposables.add(storedSecrets.onDidChange(() => void current.storedSecretsChanged().catch(report)));
   disposables.add(
     onDidChangeSettings(({ gateway }) => {
       show();
@@ -81,9 +87,12 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
   );
   show();
-  reportProblem(mappings);
+  reportProblem("mapping", mappings.problem);
   // Nothing of this is needed to show the views.
-  current.open().catch(report);
+  current
+    .open()
+    .catch(report)
+    .finally(() => reportProblem("stored secret", storedSecrets.problem));
   log.info(`Activated in ${(performance.now() - startedAt).toFixed(1)} ms.`);
 }
 
@@ -91,18 +100,26 @@ export async function deactivate(): Promise<void> {
   await session?.stop();
 }
 
-function reportProblem({ problem }: MappingStore): void {
-  if (problem?.kind === "future") {
-    void vscode.window.showWarningMessage(
-      "The mappings of this workspace were written by a later version of OneCLI. They are left alone; update OneCLI to use them.",
-    );
-  } else if (problem !== undefined) {
-    const count = problem.messages.length;
-    const what = count === 1 ? "1 mapping of this workspace" : `${count} mappings of this workspace`;
-    void showWithActions(
-      "warning",
-      `${what} cannot be read and is kept aside: ${problem.messages[0] ?? ""}.`,
-      [],
-    );
+function reportProblem(what: string, problem: StoreProblem | StoredSecretProblem | undefined): void {
+  switch (problem?.kind) {
+    case "future":
+      void vscode.window.showWarningMessage(
+        `The ${what}s of this workspace were written by a later version of OneCLI. They are left alone; update OneCLI to use them.`,
+      );
+      break;
+    case "unopenable":
+      void vscode.window.showWarningMessage(
+        `The ${what}s of this workspace cannot be opened any more: their key file is gone or another one. They are kept aside; add them again to use them.`,
+      );
+      break;
+    case "broken": {
+      const { length: count, 0: reason = "" } = problem.messages;
+      const which = count === 1 ? `1 ${what}` : `${count} ${what}s`;
+      const message = `${which} of this workspace cannot be read and is kept aside: ${reason}.`;
+      void showWithActions("warning", message, []);
+      break;
+    }
+    case undefined:
+      break;
   }
 }

@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 
-type ContextKey = "onecli.hasAccount" | "onecli.hasMappings";
+type ContextKey = "onecli.hasAccount" | "onecli.hasMappings" | "onecli.hasStoredSecrets";
 
 const known = new Map<string, boolean>();
 

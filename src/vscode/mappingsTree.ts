@@ -3,7 +3,7 @@ import { everyPath } from "../core/requestPath.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import type { Entry } from "./mappingStore.ts";
-import type { MappingState, Session } from "./session.ts";
+import type { EntryState, Session } from "./session.ts";
 
 export const viewId = "onecli.mappings";
 
@@ -108,7 +108,7 @@ export function secretName(entry: Entry): string {
     : `${vault}/${item}`;
 }
 
-const icons: Readonly<Record<MappingState["kind"], vscode.ThemeIcon>> = {
+const icons: Readonly<Record<EntryState["kind"], vscode.ThemeIcon>> = {
   ready: new vscode.ThemeIcon("pass", new vscode.ThemeColor("testing.iconPassed")),
   unused: new vscode.ThemeIcon("circle-outline"),
   error: new vscode.ThemeIcon("error", new vscode.ThemeColor("list.errorForeground")),
@@ -116,14 +116,14 @@ const icons: Readonly<Record<MappingState["kind"], vscode.ThemeIcon>> = {
 };
 
 /** What `when` clauses of the row's menus ask for. */
-const contexts: Readonly<Record<MappingState["kind"], string>> = {
+const contexts: Readonly<Record<EntryState["kind"], string>> = {
   ready: "mapping",
   unused: "mapping",
   error: "mapping:error",
   disabled: "mapping:disabled",
 };
 
-function describe(state: MappingState): string {
+function describe(state: EntryState): string {
   switch (state.kind) {
     case "ready":
       return "ready";

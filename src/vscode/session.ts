@@ -1,14 +1,17 @@
-// What this window knows and does: its gateway, its account, its mappings. The views show it, the commands act on it.
+// What this window knows and does: its gateway, its account, its mappings and stored secrets. The views show it, the commands act on it.
 import { createHash } from "node:crypto";
 import * as vscode from "vscode";
 import { describeError, type ErrorCode, isMappingError, isOneCliError, OneCliError } from "../core/errors.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
+import { type StoredSecretInput } from "../core/storedSecret.ts";
 import { type TerminalEnvironment, terminalEnvironment } from "../core/terminalEnvironment.ts";
 import {
   type ActivityRecord,
   ageList,
   type ConnectResult,
   connectResult,
+  type ExplainResult,
+  explainResult,
   fieldList,
   itemList,
   type StartOptions,
@@ -20,6 +23,7 @@ import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.t
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
 import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
+import { isStoredEntry, type StoredEntry, type StoredSecretStore } from "./storedSecretStore.ts";
 import type { TokenStore } from "./tokenStore.ts";
 
 export type Account =
@@ -27,8 +31,8 @@ export type Account =
   /** A token is stored; `name` is known once it was used in this window. */
   | { readonly kind: "present"; readonly name?: string; readonly vaults?: number };
 
-/** How a mapping fares. Times are Unix milliseconds. */
-export type MappingState =
+/** How a mapping or stored secret fares. Times are Unix milliseconds. */
+export type EntryState =
   | { readonly kind: "disabled" }
   | { readonly kind: "unused" }
   | { readonly kind: "ready"; readonly lastUse?: number }
@@ -40,6 +44,7 @@ interface SessionOptions {
   readonly tokens: TokenStore;
   readonly identity: IdentityStore;
   readonly mappings: MappingStore;
+  readonly storedSecrets: StoredSecretStore;
   readonly logger: vscode.LogOutputChannel;
   readonly settings: () => Settings;
   readonly onRequestFailed: (code: ErrorCode, host: string) => void;
@@ -57,7 +62,7 @@ export class Session implements vscode.Disposable {
   readonly #options: SessionOptions;
   readonly #thread: GatewayThread;
   readonly #changed = new vscode.EventEmitter<void>();
-  readonly #states = new Map<string, MappingState>();
+  readonly #states = new Map<string, EntryState>();
   readonly onDidChange = this.#changed.event;
   #account: Account = { kind: "none" };
   /** Digest of the token that the gateway was given. */
@@ -66,6 +71,8 @@ export class Session implements vscode.Disposable {
   #disconnections = 0;
   /** Account changes one after the other: the last word holds. */
   #accountChange: Promise<unknown> = Promise.resolve();
+  /** The stored secrets that the gateway was given last. */
+  #pushed: Promise<void> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -91,12 +98,17 @@ export class Session implements vscode.Disposable {
     return this.#options.mappings.entries;
   }
 
-  stateOf(entry: Entry): MappingState {
-    return entry.enabled ? (this.#states.get(entry.id) ?? { kind: "unused" }) : { kind: "disabled" };
+  get storedSecrets(): readonly StoredEntry[] {
+    return this.#options.storedSecrets.entries;
+  }
+
+  stateOf(entry: Entry | StoredEntry): EntryState {
+    return entry.enabled ? (this.#states.get(stateKey(entry)) ?? { kind: "unused" }) : { kind: "disabled" };
   }
 
   /** Looks what is stored and starts the gateway if something is mapped. */
   async open(): Promise<void> {
+    await this.#options.storedSecrets.load();
     await this.#readAccount();
     if (this.#wantsGateway()) {
       await this.#thread.start();
@@ -174,9 +186,9 @@ export class Session implements vscode.Disposable {
   /** @param replacing id of the mapping in whose place it is put. */
   async saveMapping(mapping: StoredMapping, replacing?: string): Promise<Entry> {
     const entry = await this.#options.mappings.put(mapping, replacing);
-    this.#states.delete(entry.id);
+    this.#states.delete(stateKey(entry));
     if (replacing !== undefined) {
-      this.#states.delete(replacing);
+      this.#states.delete(mappingKey(replacing));
     }
     await this.#mappingsChanged();
     return entry;
@@ -184,8 +196,45 @@ export class Session implements vscode.Disposable {
 
   async removeMapping(id: string): Promise<void> {
     await this.#options.mappings.remove(id);
-    this.#states.delete(id);
+    this.#states.delete(mappingKey(id));
     await this.#mappingsChanged();
+  }
+
+  async addStoredSecret(input: StoredSecretInput, value: string): Promise<StoredEntry> {
+    const entry = await this.#options.storedSecrets.add(input, value);
+    await this.#pushStoredSecrets();
+    return entry;
+  }
+
+  /** @param value another one; without it, the stored secret keeps the one it has. */
+  async changeStoredSecret(former: StoredEntry, input: StoredSecretInput, value?: string): Promise<void> {
+    const entry = await this.#options.storedSecrets.replace(former.id, input, value);
+    this.#states.delete(stateKey(former));
+    this.#states.delete(stateKey(entry));
+    await this.#pushStoredSecrets();
+  }
+
+  /** Adds another with the same value. */
+  async copyStoredSecret({ id }: StoredEntry, input: StoredSecretInput): Promise<StoredEntry> {
+    const entry = await this.#options.storedSecrets.copy(id, input);
+    await this.#pushStoredSecrets();
+    return entry;
+  }
+
+  async removeStoredSecret(entry: StoredEntry): Promise<void> {
+    await this.#options.storedSecrets.remove(entry.id);
+    this.#states.delete(stateKey(entry));
+    await this.#pushStoredSecrets();
+  }
+
+  /** What is stored has changed; if another window of the workspace did that, this one follows. */
+  async storedSecretsChanged(): Promise<void> {
+    await ((await this.#options.storedSecrets.load()) ? this.#pushStoredSecrets() : this.#pushed);
+  }
+
+  /** Which secret a request would get, and why. @throws OneCliError `bad-request` where the host is none. */
+  explainRequest(host: string, path: string): Promise<ExplainResult> {
+    return this.#ask({ type: "explain", host, path }, explainResult);
   }
 
   /** Reads a secret once, without showing it. @throws OneCliError */
@@ -197,10 +246,10 @@ export class Session implements vscode.Disposable {
   async testEntry(entry: Entry): Promise<void> {
     try {
       await this.test(formatSecretReference(entry.reference));
-      this.#setState(entry.id, { kind: "ready" });
+      this.#setState(entry, { kind: "ready" });
     } catch (error) {
       if (isOneCliError(error)) {
-        this.#setState(entry.id, { kind: "error", code: error.code, reason: error.message });
+        this.#setState(entry, { kind: "error", code: error.code, reason: error.message });
       }
       throw error;
     }
@@ -244,7 +293,8 @@ export class Session implements vscode.Disposable {
   /** The variables that all terminals get at this moment. */
   get environment(): TerminalEnvironment | undefined {
     const { state } = this.#thread;
-    const isOfUse = this.#account.kind === "present" && this.entries.some(({ enabled }) => enabled);
+    const usable = [...this.storedSecrets, ...(this.#account.kind === "present" ? this.entries : [])];
+    const isOfUse = usable.some(({ enabled }) => enabled);
     return state.kind === "running" && isOfUse && this.#options.settings().terminals === "all"
       ? this.#environment(state.start)
       : undefined;
@@ -277,11 +327,12 @@ export class Session implements vscode.Disposable {
   }
 
   #environment({ endpoint, files }: StartResult): TerminalEnvironment {
-    return terminalEnvironment(endpoint, files, this.entries, process.env);
+    return terminalEnvironment(endpoint, files, [...this.storedSecrets, ...this.entries], process.env);
   }
 
   #wantsGateway(): boolean {
-    return this.#account.kind === "present" || this.entries.some(({ enabled }) => enabled);
+    const entries = [...this.storedSecrets, ...this.entries];
+    return this.#account.kind === "present" || entries.some(({ enabled }) => enabled);
   }
 
   async #startOptions(): Promise<StartOptions> {
@@ -289,6 +340,7 @@ export class Session implements vscode.Disposable {
     const authority = await identity.authority();
     return {
       mappings: this.entries.map(toInput),
+      storedSecrets: await this.#options.storedSecrets.withValues(),
       ...(authority !== undefined && { authority }),
       dataDir,
       ...(await this.#settingsForGateway()),
@@ -335,16 +387,18 @@ export class Session implements vscode.Disposable {
   }
 
   #onActivity(records: readonly ActivityRecord[]): void {
-    for (const { mapping, source, error, at, host, warning, service } of records) {
+    for (const record of records) {
+      const { mapping, source, error, at, host, warning, service } = record;
       if (warning !== undefined && service !== undefined) {
         this.#options.onPlaceholderLeak(service, host);
       }
       if (error !== undefined && (mapping !== undefined || error === "upstream-certificate")) {
         this.#options.onRequestFailed(error, host);
       }
-      if (mapping !== undefined && source === "1password") {
+      if (mapping !== undefined && source !== undefined) {
+        this.#options.logger.debug(describeUse(record));
         this.#states.set(
-          mapping,
+          `${source} ${mapping}`,
           error !== undefined && isMappingError(error)
             ? { kind: "error", code: error, reason: describeError(error).hint, lastUse: at }
             : { kind: "ready", lastUse: at },
@@ -400,6 +454,20 @@ export class Session implements vscode.Disposable {
     this.#changed.fire();
   }
 
+  /** Gives the gateway what is stored; each time waits for the one before, so that the last word holds. */
+  #pushStoredSecrets(): Promise<void> {
+    this.#changed.fire();
+    const push = async () => {
+      if (this.#thread.state.kind !== "stopped" || this.#wantsGateway()) {
+        await this.#thread.start();
+        const storedSecrets = await this.#options.storedSecrets.withValues();
+        await this.#thread.request({ type: "setStoredSecrets", storedSecrets }, nothing);
+      }
+      this.#changed.fire();
+    };
+    return (this.#pushed = this.#pushed.catch(() => undefined).then(push));
+  }
+
   #forgetErrors(): void {
     for (const [id, state] of this.#states) {
       if (state.kind === "error") {
@@ -409,8 +477,8 @@ export class Session implements vscode.Disposable {
     this.#changed.fire();
   }
 
-  #setState(id: string, state: MappingState): void {
-    this.#states.set(id, state);
+  #setState(entry: Entry, state: EntryState): void {
+    this.#states.set(stateKey(entry), state);
     this.#changed.fire();
   }
 
@@ -419,6 +487,21 @@ export class Session implements vscode.Disposable {
     this.#accountChange = changed.catch(() => undefined);
     return changed;
   }
+}
+
+/** As activity names them: a mapping and a stored secret may have the same id. */
+function stateKey(entry: Entry | StoredEntry): string {
+  return isStoredEntry(entry) ? `stored ${entry.id}` : mappingKey(entry.id);
+}
+
+function mappingKey(id: string): string {
+  return `1password ${id}`;
+}
+
+/** Without the path: some services want a secret in it. */
+function describeUse({ method, host, status, source, mapping = "", error }: ActivityRecord): string {
+  const kind = source === "stored" ? "stored secret" : "mapping";
+  return `${method} ${host}: ${error ?? status}, with the secret of the ${kind} for ${mapping}.`;
 }
 
 function digest(token: string | undefined): string | undefined {

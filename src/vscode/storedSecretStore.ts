@@ -9,7 +9,7 @@ import { parseStoredSecret, type StoredSecretEntry, type StoredSecretInput } fro
 import { namedTwice } from "../core/target.ts";
 import type { StoredSecretWithValue } from "../shared/gatewayProtocol.ts";
 import { KeyFile } from "./keyFile.ts";
-import type { StoreProblem } from "./mappingStore.ts";
+import type { Entry, StoreProblem } from "./mappingStore.ts";
 
 const version = 1;
 const stateSchema = z.object({ version: z.literal(version), secrets: z.array(z.unknown()) });
@@ -19,6 +19,11 @@ const valueSchema = z.looseObject({ value: z.string() });
 export interface StoredEntry extends StoredSecretEntry {
   /** As it is stored, without its value. */
   readonly stored: StoredSecretInput;
+}
+
+/** Tells a stored secret from a mapping. */
+export function isStoredEntry(entry: StoredEntry | Entry): entry is StoredEntry {
+  return "name" in entry;
 }
 
 /** A header holds no more. */

@@ -252,6 +252,90 @@ describe("a window", function () {
     assert.deepEqual(window.leaks, [{ service: "openai", host: "api.anthropic.com" }]);
   });
 
+  const key = { name: "Team key", hostname: "api.anthropic.com" };
+  const stored = "sk-ant-api03-stored-0123456789";
+
+  it("serves stored secrets without an account, and to the terminals with their service's placeholder", async () => {
+    const window = await open();
+    const { session } = window;
+    const entry = await session.addStoredSecret(key, stored);
+    assert.match(session.environment?.set["ANTHROPIC_API_KEY"] ?? "", /placeholder/i);
+    assert.equal(session.stateOf(entry).kind, "unused");
+    assert.equal((await window.get("api.anthropic.com")).status, 200);
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], stored);
+    await window.until(() => session.stateOf(entry).kind === "ready");
+    await session.removeStoredSecret(entry);
+    assert.equal(session.environment, undefined);
+    assert.ok(![...secrets.values.values()].some((text) => text.includes(stored)));
+  });
+
+  it("sends a stored secret before a mapping of the same host, and tells their states apart", async () => {
+    const window = await open();
+    const { session } = window;
+    await session.connect(world.service.token, never);
+    const mapping = await session.saveMapping(anthropic);
+    const entry = await session.addStoredSecret(key, stored);
+    await window.get("api.anthropic.com");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], stored);
+    await window.until(() => session.stateOf(entry).kind === "ready");
+    assert.equal(session.stateOf(mapping).kind, "unused");
+    const { candidates } = await session.explainRequest("api.anthropic.com", "/v1/messages");
+    assert.deepEqual(
+      candidates.map(({ source, outcome }) => [source, outcome]),
+      [
+        ["stored", "wins"],
+        ["1password", "stored-wins"],
+      ],
+    );
+    await session.changeStoredSecret(entry, { ...entry.stored, enabled: false });
+    await window.get("api.anthropic.com");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], world.secrets.anthropic);
+    await window.until(() => session.stateOf(mapping).kind === "ready");
+  });
+
+  it("keeps the value of a stored secret when something else is changed, and sends another at once", async () => {
+    const window = await open();
+    const { session } = window;
+    const entry = await session.addStoredSecret(key, stored);
+    const rule = { kind: "header", name: "X-Key", value: "k={value}" } as const;
+    await session.changeStoredSecret(entry, { ...entry.stored, rule });
+    await window.get("api.anthropic.com");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-key"], `k=${stored}`);
+    await session.changeStoredSecret(entry, entry.stored, "another");
+    await window.get("api.anthropic.com");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], "another");
+    await session.copyStoredSecret(entry, { ...entry.stored, hostname: "api.openai.com" });
+    await window.get("api.openai.com");
+    assert.equal(world.upstream.received.at(-1)?.headers.authorization, "Bearer another");
+  });
+
+  it("has its stored secrets after a reload, and they follow another window of the workspace", async () => {
+    const state = new MemoryState();
+    const first = await open({ state });
+    await first.session.addStoredSecret(key, stored);
+    const same = state.copy();
+    await same.update("onecli.port", undefined);
+    const second = await open({ state: same, folder: first.folder });
+    assert.equal((await second.get("api.anthropic.com")).status, 200);
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], stored);
+    const [entry] = second.session.storedSecrets;
+    await second.session.changeStoredSecret(entry!, entry!.stored, "from the second");
+    await second.session.addStoredSecret({ ...key, hostname: "api.openai.com" }, "and more");
+    await first.until(() => first.session.storedSecrets.length === 2);
+    await first.session.storedSecretsChanged();
+    await first.get("api.anthropic.com");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], "from the second");
+    await second.session.removeStoredSecret(second.session.storedSecrets[0]!);
+    await first.until(() => first.session.storedSecrets.length === 1);
+  });
+
+  it("explains hosts that nothing is for, and those that are none", async () => {
+    const { session } = await open();
+    const { result, candidates } = await session.explainRequest("example.com", "/");
+    assert.deepEqual([result, candidates], ["untouched", []]);
+    await assert.rejects(session.explainRequest("a b", "/"), (error) => isOneCliError(error, "bad-request"));
+  });
+
   it("lists names for the picker", async () => {
     const window = await open();
     await window.session.connect(world.service.token, never);

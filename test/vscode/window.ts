@@ -8,6 +8,7 @@ import { IdentityStore } from "../../src/vscode/identityStore.ts";
 import { MappingStore } from "../../src/vscode/mappingStore.ts";
 import { Session } from "../../src/vscode/session.ts";
 import { type Settings } from "../../src/vscode/settings.ts";
+import { StoredSecretStore } from "../../src/vscode/storedSecretStore.ts";
 import { TokenStore } from "../../src/vscode/tokenStore.ts";
 import { gatewayFile } from "../support/gatewayThread.ts";
 import { openTls, requestHead } from "../support/wire.ts";
@@ -28,12 +29,15 @@ export class TestWindow {
     this.#folder = folder;
     this.settings = settings;
     const tokens = new TokenStore(secrets, folder, log);
+    const identity = new IdentityStore(secrets, state);
+    const storedSecrets = new StoredSecretStore(secrets, folder, () => identity.workspaceId());
     this.session = new Session({
       gatewayFile,
       dataDir: join(folder, "trust"),
       tokens,
-      identity: new IdentityStore(secrets, state),
+      identity,
       mappings: new MappingStore(state),
+      storedSecrets,
       logger: log,
       settings: () => this.settings,
       onRequestFailed: (code, host) => this.failures.push({ code, host }),
@@ -42,6 +46,7 @@ export class TestWindow {
       onPortChanged: () => this.portChanges++,
     });
     tokens.onDidChange(() => void this.session.accountChanged());
+    storedSecrets.onDidChange(() => void this.session.storedSecretsChanged());
   }
 
   static async open(

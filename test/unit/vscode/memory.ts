@@ -39,6 +39,13 @@ export class MemorySecrets implements SecretStorage {
 export class MemoryState implements Memento {
   readonly #values = new Map<string, unknown>();
 
+  /** The same to another window. */
+  copy(): MemoryState {
+    const copy = new MemoryState();
+    this.#values.forEach((value, key) => copy.#values.set(key, structuredClone(value)));
+    return copy;
+  }
+
   keys(): readonly string[] {
     return [...this.#values.keys()];
   }
