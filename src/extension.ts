@@ -5,6 +5,7 @@ import { registerCommands } from "./vscode/commands/register.ts";
 import { setContextKey } from "./vscode/contextKeys.ts";
 import { Disposables } from "./vscode/disposables.ts";
 import { Doctor } from "./vscode/doctor.ts";
+import { Explanations } from "./vscode/explanations.ts";
 import { IdentityStore } from "./vscode/identityStore.ts";
 import { MappingStore, type StoreProblem } from "./vscode/mappingStore.ts";
 import { MappingsTree } from "./vscode/mappingsTree.ts";
@@ -54,7 +55,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const doctor = disposables.add(new Doctor(gatewayFile, terminals));
   const tree = disposables.add(new MappingsTree(current));
   disposables.add(new StatusBar(current));
-  disposables.add(registerCommands({ session: current, tree, terminals, doctor, log }));
+  const explanations = disposables.add(new Explanations(current));
+  disposables.add(registerCommands({ session: current, tree, terminals, doctor, explanations, log }));
 
   const show = () => {
     setContextKey("onecli.hasAccount", current.account.kind === "present");

@@ -1,18 +1,32 @@
 import * as vscode from "vscode";
+import { describeOutcome } from "../core/explanation.ts";
+import { findOverride, type Override } from "../core/override.ts";
 import { everyPath } from "../core/requestPath.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import { describeRule } from "./commands/ruleInput.ts";
+import { ageText } from "./explanationText.ts";
 import type { Entry } from "./mappingStore.ts";
 import type { EntryState, Session } from "./session.ts";
+import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
 
 export const viewId = "onecli.mappings";
 
 /** Changes that come close together are shown at once, in milliseconds. */
 const debounce = 100;
 
-export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
+/** Stored secrets and mappings have one each where there are stored secrets; mappings alone need none. */
+interface Heading {
+  readonly heading: "stored" | "mappings";
+}
+
+const storedHeading: Heading = { heading: "stored" };
+const mappingsHeading: Heading = { heading: "mappings" };
+
+export type Row = Heading | StoredEntry | Entry;
+
+export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Disposable {
   readonly #session: Session;
-  readonly #view: vscode.TreeView<Entry>;
+  readonly #view: vscode.TreeView<Row>;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #subscription: vscode.Disposable;
   readonly onDidChangeTreeData = this.#changed.event;
@@ -31,40 +45,76 @@ export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disp
   }
 
   /** The rows that are selected in the view. */
-  get selection(): readonly Entry[] {
+  get selection(): readonly Row[] {
     return this.#view.selection;
   }
 
-  getChildren(parent?: Entry): Entry[] {
-    return parent === undefined ? [...this.#session.entries] : [];
+  getChildren(parent?: Row): Row[] {
+    const { storedSecrets, entries } = this.#session;
+    if (parent === undefined && storedSecrets.length > 0) {
+      return entries.length > 0 ? [storedHeading, mappingsHeading] : [storedHeading];
+    }
+    if (parent === undefined || parent === mappingsHeading) {
+      return [...entries];
+    }
+    return parent === storedHeading ? [...storedSecrets] : [];
   }
 
-  getTreeItem(entry: Entry): vscode.TreeItem {
-    const state = this.#session.stateOf(entry);
-    const name = secretName(entry);
-    const item = new vscode.TreeItem(entry.id);
-    item.id = entry.id;
-    item.description = name;
-    item.iconPath = icons[state.kind];
-    item.contextValue = contexts[state.kind];
-    item.accessibilityInformation = { label: `${entry.id}, secret ${name}, ${describe(state)}` };
+  getTreeItem(row: Row): vscode.TreeItem {
+    if ("heading" in row) {
+      return headingItem(row);
+    }
+    const state = this.#session.stateOf(row);
+    const override = this.#overrideOf(row);
+    const item = new vscode.TreeItem(row.id);
+    const isStored = isStoredEntry(row);
+    const secret = isStored ? `stored secret ${row.name}` : `secret ${secretName(row)}`;
+    const note = override === undefined ? "" : `, ${overrideNote(override)}`;
+    item.id = `${isStored ? "stored " : ""}${row.id}`;
+    item.description = isStored
+      ? row.name
+      : override === undefined
+        ? secretName(row)
+        : overrideNote(override);
+    item.iconPath = override?.all === true ? overriddenIcon : icons[state.kind];
+    item.contextValue = `${isStored ? "stored" : "mapping"}${contexts[state.kind]}`;
+    item.accessibilityInformation = { label: `${row.id}, ${secret}${note}, ${describe(state)}` };
     return item;
   }
 
   /** Asked for when the pointer rests on a row. */
-  async resolveTreeItem(item: vscode.TreeItem, entry: Entry): Promise<vscode.TreeItem> {
-    const state = this.#session.stateOf(entry);
-    const age = await this.#session.cacheAge(entry).catch(() => undefined);
+  async resolveTreeItem(item: vscode.TreeItem, row: Row): Promise<vscode.TreeItem> {
+    if ("heading" in row) {
+      return item;
+    }
+    const state = this.#session.stateOf(row);
     const tooltip = new vscode.MarkdownString();
-    // Names come from 1Password and from imported files: they are text, whatever they look like.
+    // Names come from people, 1Password and imported files: they are text, whatever they look like.
     const line = (title: string, value: string) =>
       tooltip.appendMarkdown(`**${title}** `).appendText(value).appendMarkdown("\n\n");
-    line("Host", entry.hostname);
-    if (entry.path !== everyPath) {
-      line("Path", entry.path);
+    line("Host", row.hostname);
+    if (row.path !== everyPath) {
+      line("Path", row.path);
     }
-    line("Secret", entry.stored.names ?? formatSecretReference(entry.reference));
-    line("Sent as", describeRule(entry, entry.rule));
+    if (isStoredEntry(row)) {
+      line("Stored secret", row.name);
+      const overridden = this.#session.entries.filter(
+        (mapping) => mapping.enabled && findOverride(mapping, [row]) !== undefined,
+      );
+      if (overridden.length > 0) {
+        line("Wins over", `the mapping of ${overridden.map(({ id }) => id).join(", ")}`);
+      }
+    } else {
+      line("Secret", row.stored.names ?? formatSecretReference(row.reference));
+      const override = this.#overrideOf(row);
+      if (override !== undefined) {
+        line(
+          override.all ? "Overridden" : "Partly overridden",
+          `by the stored secret ${override.by.name} (${override.by.id}): it ${describeOutcome("stored-wins")}`,
+        );
+      }
+    }
+    line("Sent as", describeRule(row, row.rule));
     line("State", describe(state));
     if (state.kind === "error") {
       line("Reason", `${state.reason} (${state.code})`);
@@ -72,7 +122,9 @@ export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disp
     if ((state.kind === "ready" || state.kind === "error") && state.lastUse !== undefined) {
       line("Last use", new Date(state.lastUse).toLocaleTimeString());
     }
-    line("Cached value", age === undefined ? "none" : `read ${Math.round(age / 1000)} seconds ago`);
+    if (!isStoredEntry(row)) {
+      line("Cached value", ageText(await this.#session.cacheAge(row).catch(() => undefined)));
+    }
     item.tooltip = tooltip;
     return item;
   }
@@ -84,20 +136,46 @@ export class MappingsTree implements vscode.TreeDataProvider<Entry>, vscode.Disp
     this.#changed.dispose();
   }
 
+  #overrideOf(row: Entry | StoredEntry): Override<StoredEntry> | undefined {
+    return isStoredEntry(row) || !row.enabled ? undefined : findOverride(row, this.#session.storedSecrets);
+  }
+
   #refresh(): void {
-    const errors = this.#session.entries.filter(
+    const { account, entries, storedSecrets } = this.#session;
+    const errors = [...storedSecrets, ...entries].filter(
       (entry) => this.#session.stateOf(entry).kind === "error",
     ).length;
     this.#view.badge =
       errors === 0
         ? undefined
-        : { value: errors, tooltip: errors === 1 ? "1 mapping fails" : `${errors} mappings fail` };
+        : { value: errors, tooltip: errors === 1 ? "1 secret fails" : `${errors} secrets fail` };
+    const hosts = storedSecrets.length > 0 ? "the hosts of mappings" : "these hosts";
     this.#view.message =
-      this.#session.account.kind === "none" && this.#session.entries.length > 0
-        ? "1Password is not connected: no secret is sent to these hosts."
+      account.kind === "none" && entries.length > 0
+        ? `1Password is not connected: no secret is sent to ${hosts}.`
         : "";
     this.#changed.fire();
   }
+}
+
+function headingItem({ heading }: Heading): vscode.TreeItem {
+  const isStored = heading === "stored";
+  const item = new vscode.TreeItem(
+    isStored ? "Stored Secrets" : "Mappings to 1Password",
+    vscode.TreeItemCollapsibleState.Expanded,
+  );
+  item.id = `heading ${heading}`;
+  item.contextValue = `heading:${heading}`;
+  if (isStored) {
+    item.description = "win over mappings";
+    item.tooltip =
+      "Kept sealed in this editor. Where a stored secret and a mapping are for the same request, the stored secret is sent.";
+  }
+  return item;
+}
+
+function overrideNote({ by, all }: Override<StoredEntry>): string {
+  return `${all ? "overridden" : "partly overridden"} by ${by.name}`;
 }
 
 /** `vault/item`, as short as a row wants it. */
@@ -115,12 +193,15 @@ const icons: Readonly<Record<EntryState["kind"], vscode.ThemeIcon>> = {
   disabled: new vscode.ThemeIcon("circle-slash", new vscode.ThemeColor("disabledForeground")),
 };
 
-/** What `when` clauses of the row's menus ask for. */
+/** Whatever its state was: it is not used. */
+const overriddenIcon = new vscode.ThemeIcon("layers", new vscode.ThemeColor("disabledForeground"));
+
+/** What `when` clauses of the row's menus ask for, behind the kind of the row. */
 const contexts: Readonly<Record<EntryState["kind"], string>> = {
-  ready: "mapping",
-  unused: "mapping",
-  error: "mapping:error",
-  disabled: "mapping:disabled",
+  ready: "",
+  unused: "",
+  error: ":error",
+  disabled: ":disabled",
 };
 
 function describe(state: EntryState): string {

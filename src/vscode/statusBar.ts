@@ -3,7 +3,7 @@ import type { Session } from "./session.ts";
 
 const priority = 50;
 
-/** One item: connected, how many mappings, and whether something is wrong. */
+/** One item: connected, how many mappings and stored secrets, and whether something is wrong. */
 export class StatusBar implements vscode.Disposable {
   readonly #session: Session;
   readonly #item = vscode.window.createStatusBarItem(
@@ -28,23 +28,31 @@ export class StatusBar implements vscode.Disposable {
   }
 
   #update(): void {
-    const { account, entries, gateway } = this.#session;
-    const enabled = entries.filter((entry) => entry.enabled);
-    const failing = enabled.filter((entry) => this.#session.stateOf(entry).kind === "error");
-    const count = enabled.length;
+    const { account, gateway } = this.#session;
+    const mappings = this.#session.entries.filter((entry) => entry.enabled);
+    const stored = this.#session.storedSecrets.filter((entry) => entry.enabled);
+    const failing = [...stored, ...mappings].filter(
+      (entry) => this.#session.stateOf(entry).kind === "error",
+    ).length;
+    const count = stored.length + mappings.length;
+    const counts = [
+      ...(mappings.length > 0 || stored.length === 0 ? [plural(mappings.length, "mapping")] : []),
+      ...(stored.length > 0 ? [plural(stored.length, "stored secret")] : []),
+    ].join(", ");
     const { icon, summary } = ((): { icon: string; summary: string } => {
       if (gateway.kind === "restarting") {
         return { icon: "sync~spin", summary: "the gateway is being restarted" };
       }
-      if (account.kind === "none") {
+      if (account.kind === "none" && (mappings.length > 0 || stored.length === 0)) {
         return { icon: "debug-disconnect", summary: "1Password is not connected" };
       }
       if (gateway.kind === "stopped" && count > 0) {
         return { icon: "error", summary: "the gateway does not run" };
       }
-      return failing.length > 0
-        ? { icon: "warning", summary: `${failing.length} of ${plural(count)} fail` }
-        : { icon: "key", summary: `connected, ${plural(count)}` };
+      if (failing > 0) {
+        return { icon: "warning", summary: `${failing} of ${counts} fail` };
+      }
+      return { icon: "key", summary: account.kind === "none" ? counts : `connected, ${counts}` };
     })();
     this.#item.text = `$(${icon}) OneCLI${count > 0 ? ` ${count}` : ""}`;
     this.#item.accessibilityInformation = { label: `OneCLI: ${summary}` };
@@ -79,6 +87,6 @@ export class StatusBar implements vscode.Disposable {
   }
 }
 
-function plural(count: number): string {
-  return count === 1 ? "1 mapping" : `${count} mappings`;
+function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -101,7 +101,7 @@ function checkShape(text: string): string | undefined {
 export async function disconnectAccount(session: Session): Promise<void> {
   const yes = "Disconnect";
   const answer = await vscode.window.showWarningMessage(
-    "Disconnect 1Password? The token and every cached value are removed. In terminals that are open mapped hosts are refused; new terminals go without OneCLI until you connect again.",
+    "Disconnect 1Password? The token and every cached value are removed. In terminals that are open mapped hosts are refused; new terminals go without OneCLI until you connect again, unless there are stored secrets.",
     { modal: true },
     yes,
   );

@@ -3,20 +3,29 @@ import { formatHostPattern, HostnameError, parseHostPattern } from "../../core/h
 import { targetId } from "../../core/target.ts";
 import { everyPath, parsePathPrefix, PathError } from "../../core/requestPath.ts";
 import { knownServices } from "../../core/services.ts";
-import type { Session } from "../session.ts";
 import type { Target } from "./ruleInput.ts";
+
+/** The list that a host is picked for. */
+export interface HostList {
+  /** What is in it. */
+  readonly entries: readonly { readonly id: string }[];
+  /** What one of them is called: "mapping". */
+  readonly noun: string;
+  /** What is said of a host that is in it: "is mapped already". */
+  readonly taken: string;
+}
 
 interface HostItem extends vscode.QuickPickItem {
   readonly target?: Target;
 }
 
 /**
- * Lets the person pick a known service that is not mapped yet, or type a host; where that is mapped, a path of it as
- * well. undefined: cancelled.
+ * Lets the person pick a known service that is not in the list yet, or type a host; where that is in it, a path of
+ * it as well. undefined: cancelled.
  */
-export async function pickTarget(session: Session, title: string): Promise<Target | undefined> {
+export async function pickTarget(list: HostList, title: string): Promise<Target | undefined> {
   const other: HostItem = { label: "$(edit) Another host…", alwaysShow: true };
-  const picked = await vscode.window.showQuickPick([other, ...knownTargets(session)], {
+  const picked = await vscode.window.showQuickPick([other, ...knownTargets(list)], {
     title,
     placeHolder: "Which host gets a secret?",
     matchOnDescription: true,
@@ -28,75 +37,73 @@ export async function pickTarget(session: Session, title: string): Promise<Targe
   const { target } = picked;
   return target?.hostname.startsWith("*.") === false
     ? target
-    : typeTarget(session, title, target?.hostname.slice(1));
+    : typeTarget(list, title, target?.hostname.slice(1));
 }
 
-function knownTargets(session: Session): HostItem[] {
+function knownTargets(list: HostList): HostItem[] {
   return knownServices.flatMap(({ name, hosts, path = everyPath }) =>
     hosts
       .map((hostname) => ({ hostname, path }))
-      .filter((target) => !isMapped(session, target))
+      .filter((target) => !isTaken(list, target))
       .map((target) => ({ label: name, description: targetId(target), target })),
   );
 }
 
 /**
- * A host, and a path where the host is mapped already.
+ * A host, and a path where the host is in the list already.
  * @param suffix of a service where each tenant has a host of its own below it.
  */
 export async function typeTarget(
-  session: Session,
+  list: HostList,
   title: string,
   suffix?: string,
 ): Promise<Target | undefined> {
   const hostname = await typeHost(title, suffix ?? "", (host) =>
-    isMapped(session, { hostname: host, path: everyPath })
-      ? information(`${host} is mapped already; Enter asks for a path of it.`)
+    isTaken(list, { hostname: host, path: everyPath })
+      ? information(`${host} ${list.taken}; Enter asks for a path of it.`)
       : undefined,
   );
   if (hostname === undefined) {
     return undefined;
   }
   const target = { hostname, path: everyPath };
-  return isMapped(session, target) ? typePath(session, title, target) : target;
+  return isTaken(list, target) ? typePath(list, title, target) : target;
 }
 
-/** Another host for a mapping, with its path. */
+/** Another host for an entry, with its path. */
 export async function changeHost(
-  session: Session,
+  list: HostList,
   title: string,
   { hostname, path }: Target,
 ): Promise<Target | undefined> {
   const typed = await typeHost(title, hostname, (host) => {
     const target = { hostname: host, path };
-    return host !== hostname && isMapped(session, target)
-      ? `${targetId(target)} is mapped already.`
-      : undefined;
+    return host !== hostname && isTaken(list, target) ? `${targetId(target)} ${list.taken}.` : undefined;
   });
   return typed === undefined ? undefined : { hostname: typed, path };
 }
 
 /**
- * A path of a host, for which there is no other mapping.
- * @param kept id of the mapping that is being changed; it may stay as it is.
+ * A path of a host, for which there is no other entry.
+ * @param kept id of the entry that is being changed; it may stay as it is.
  */
 export async function typePath(
-  session: Session,
+  list: HostList,
   title: string,
   { hostname, path }: Target,
   kept?: string,
 ): Promise<Target | undefined> {
   const typed = await vscode.window.showInputBox({
     title,
-    prompt: `The mapping is for this path of ${hostname} and everything below; / is every path.`,
+    prompt: `The ${list.noun} is for this path of ${hostname} and everything below; / is every path.`,
     placeHolder: "/v1/",
     value: path,
     ignoreFocusOut: true,
     validateInput: (text) => {
       try {
         const target = { hostname, path: parsePathPrefix(text.trim()) };
-        return targetId(target) !== kept && isMapped(session, target)
-          ? `${targetId(target)} is mapped already.`
+        return targetId(target) !== kept && isTaken(list, target)
+          ? `${targetId(target)} ${list.taken}.`
           : undefined;
       } catch (error) {
         return error instanceof PathError ? `This ${error.message}.` : "This is no path.";
@@ -136,15 +143,19 @@ async function typeHost(
 
 /** The canonical host in what was typed or pasted: of a URL, its host. @throws HostnameError */
 export function canonicalHost(text: string): string {
-  const trimmed = text.trim();
-  const inUrl = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#]+)/i.exec(trimmed)?.[1];
-  const withoutPath = inUrl ?? trimmed.replace(/[/?#].*$/s, "");
-  return formatHostPattern(parseHostPattern(withoutPath));
+  return formatHostPattern(parseHostPattern(splitAddress(text).host));
 }
 
-function isMapped(session: Session, target: Target): boolean {
+/** A pasted address in parts, as they were written: `https://user@host:8443/path?query#fragment`, or less than that. */
+export function splitAddress(text: string): { scheme?: string; host: string; path: string } {
+  const [, scheme, host = "", path = ""] =
+    /^(?:([a-z][a-z0-9+.-]*):\/\/(?:[^/?#@]*@)?)?([^/?#]*)([^?#]*)/i.exec(text.trim()) ?? [];
+  return { ...(scheme !== undefined && { scheme: scheme.toLowerCase() }), host, path };
+}
+
+function isTaken({ entries }: HostList, target: Target): boolean {
   const id = targetId(target);
-  return session.entries.some((entry) => entry.id === id);
+  return entries.some((entry) => entry.id === id);
 }
 
 function information(message: string): vscode.InputBoxValidationMessage {

@@ -7,16 +7,21 @@ import { type Entry, MappingError, type StoredMapping } from "../mappingStore.ts
 import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 import { connectAccount } from "./connect.ts";
-import { changeHost, pickTarget, typePath, typeTarget } from "./hostInput.ts";
+import { changeHost, type HostList, pickTarget, typePath, typeTarget } from "./hostInput.ts";
 import { type PickedReference, pickReference, typeReference } from "./referenceInput.ts";
 import { askRule, describeRule, type Target } from "./ruleInput.ts";
+import { askSending, written } from "./sending.ts";
+
+function mappingList({ entries }: Session): HostList {
+  return { entries, noun: "mapping", taken: "is mapped already" };
+}
 
 export async function addMapping(session: Session): Promise<void> {
   if (session.account.kind === "none" && !(await connectAccount(session))) {
     return;
   }
   const title = "Add Mapping";
-  const target = await pickTarget(session, title);
+  const target = await pickTarget(mappingList(session), title);
   if (target === undefined) {
     return;
   }
@@ -24,29 +29,9 @@ export async function addMapping(session: Session): Promise<void> {
   if (picked === undefined) {
     return;
   }
-  const sent = await askSending(session, title, target);
+  const sent = await askSending(mappingList(session), title, target);
   if (sent !== undefined) {
     await saveTested(session, { ...picked, ...sent });
-  }
-}
-
-/** How the secret is sent, and for which path where the person wants to say that. */
-async function askSending(
-  session: Session,
-  title: string,
-  target: Target,
-): Promise<Pick<StoredMapping, "hostname" | "path" | "rule"> | undefined> {
-  const full = `${title}: ${targetId(target)}`;
-  const answer = await askRule(full, target, undefined, true);
-  switch (answer?.kind) {
-    case undefined:
-      return undefined;
-    case "path": {
-      const narrowed = await typePath(session, full, target);
-      return narrowed === undefined ? undefined : askSending(session, title, narrowed);
-    }
-    case "rule":
-      return { ...written(target), ...(answer.rule !== undefined && { rule: answer.rule }) };
   }
 }
 
@@ -82,9 +67,9 @@ async function changePart(
 ): Promise<StoredMapping | undefined> {
   switch (part) {
     case "host":
-      return moved(entry, await changeHost(session, title, entry));
+      return moved(entry, await changeHost(mappingList(session), title, entry));
     case "path":
-      return moved(entry, await typePath(session, title, entry, entry.id));
+      return moved(entry, await typePath(mappingList(session), title, entry, entry.id));
     case "secret": {
       const picked = await askReference(session, title, entry.stored.reference);
       const { names, ...rest } = entry.stored;
@@ -104,11 +89,6 @@ async function changePart(
 function moved({ stored }: Entry, target: Target | undefined): StoredMapping | undefined {
   const { path, ...rest } = stored;
   return target === undefined ? undefined : { ...rest, ...written(target) };
-}
-
-/** A target as it is stored. */
-function written({ hostname, path }: Target): Pick<StoredMapping, "hostname" | "path"> {
-  return { hostname, ...(path !== everyPath && { path }) };
 }
 
 async function askReference(
@@ -207,7 +187,10 @@ export async function setEnabled(session: Session, entry: Entry, enabled: boolea
 }
 
 export async function duplicateMapping(session: Session, entry: Entry): Promise<void> {
-  const mapping = moved(entry, await typeTarget(session, `Duplicate the Mapping of ${entry.id}`));
+  const mapping = moved(
+    entry,
+    await typeTarget(mappingList(session), `Duplicate the Mapping of ${entry.id}`),
+  );
   if (mapping === undefined) {
     return;
   }

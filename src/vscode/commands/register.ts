@@ -1,11 +1,14 @@
 import * as vscode from "vscode";
 import type { Entry } from "../mappingStore.ts";
 import type { Doctor } from "../doctor.ts";
-import type { MappingsTree } from "../mappingsTree.ts";
+import type { Explanations } from "../explanations.ts";
+import type { MappingsTree, Row } from "../mappingsTree.ts";
 import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
+import { isStoredEntry, type StoredEntry } from "../storedSecretStore.ts";
 import type { Terminals } from "../terminals.ts";
 import { connectAccount, disconnectAccount, reconnectAccount } from "./connect.ts";
+import { explainHost } from "./explain.ts";
 import {
   addMapping,
   copyReference,
@@ -16,6 +19,15 @@ import {
   setEnabled,
   testMapping,
 } from "./mappings.ts";
+import {
+  addStoredSecret,
+  duplicateStoredSecret,
+  editStoredSecret,
+  pickStoredEntry,
+  removeStoredSecret,
+  replaceValue,
+  setStoredSecretEnabled,
+} from "./storedSecrets.ts";
 import { exportMappings, importMappings } from "./transfer.ts";
 
 export interface CommandParts {
@@ -23,6 +35,7 @@ export interface CommandParts {
   readonly tree: MappingsTree;
   readonly terminals: Terminals;
   readonly doctor: Doctor;
+  readonly explanations: Explanations;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -41,6 +54,14 @@ export const commandIds = [
   "onecli.mapping.copyReference",
   "onecli.mapping.import",
   "onecli.mapping.export",
+  "onecli.storedSecret.add",
+  "onecli.storedSecret.edit",
+  "onecli.storedSecret.replaceValue",
+  "onecli.storedSecret.remove",
+  "onecli.storedSecret.enable",
+  "onecli.storedSecret.disable",
+  "onecli.storedSecret.duplicate",
+  "onecli.host.explain",
   "onecli.cache.clear",
   "onecli.terminal.open",
   "onecli.doctor.run",
@@ -49,17 +70,35 @@ export const commandIds = [
 ] as const;
 
 type CommandId = (typeof commandIds)[number];
-type Handler = (target: Entry | undefined) => unknown;
+type Handler = (target: Row | undefined) => unknown;
 
-export function registerCommands({ session, tree, terminals, doctor, log }: CommandParts): vscode.Disposable {
-  /** A row's command: the row it was called on, the one that is selected, or one that is asked for. */
+export function registerCommands(parts: CommandParts): vscode.Disposable {
+  const { session, tree, terminals, doctor, explanations, log } = parts;
+  /** The row that a command was called on, or the one that is selected. */
+  const rowOf = (target: Row | undefined): Entry | StoredEntry | undefined => {
+    const row = target ?? (tree.selection.length === 1 ? tree.selection[0] : undefined);
+    return row === undefined || "heading" in row ? undefined : row;
+  };
+  /** A command of a mapping: its row's, or one that is asked for. */
   const onEntry =
     (title: string, act: (entry: Entry) => unknown): Handler =>
     async (target) => {
-      const id = target?.id ?? (tree.selection.length === 1 ? tree.selection[0]?.id : undefined);
+      const row = rowOf(target);
+      const id = row === undefined || isStoredEntry(row) ? undefined : row.id;
       const entry =
         session.entries.find((candidate) => candidate.id === id) ?? (await pickEntry(session, title));
       return entry === undefined ? undefined : act(entry);
+    };
+  /** The same of a stored secret. */
+  const onStored =
+    (title: string, act: (session: Session, entry: StoredEntry) => unknown): Handler =>
+    async (target) => {
+      const row = rowOf(target);
+      const id = row !== undefined && isStoredEntry(row) ? row.id : undefined;
+      const entry =
+        session.storedSecrets.find((candidate) => candidate.id === id) ??
+        (await pickStoredEntry(session, title));
+      return entry === undefined ? undefined : act(session, entry);
     };
   const handlers: Readonly<Record<CommandId, Handler>> = {
     "onecli.account.connect": () => connectAccount(session),
@@ -75,6 +114,19 @@ export function registerCommands({ session, tree, terminals, doctor, log }: Comm
     "onecli.mapping.copyReference": onEntry("Copy Secret Reference", copyReference),
     "onecli.mapping.import": () => importMappings(session),
     "onecli.mapping.export": () => exportMappings(session),
+    "onecli.storedSecret.add": () => addStoredSecret(session),
+    "onecli.storedSecret.edit": onStored("Edit Stored Secret", editStoredSecret),
+    "onecli.storedSecret.replaceValue": onStored("Replace Value", replaceValue),
+    "onecli.storedSecret.remove": onStored("Remove Stored Secret", removeStoredSecret),
+    "onecli.storedSecret.enable": onStored("Enable Stored Secret", (_, entry) =>
+      setStoredSecretEnabled(session, entry, true),
+    ),
+    "onecli.storedSecret.disable": onStored("Disable Stored Secret", (_, entry) =>
+      setStoredSecretEnabled(session, entry, false),
+    ),
+    "onecli.storedSecret.duplicate": onStored("Duplicate Stored Secret", duplicateStoredSecret),
+    "onecli.host.explain": (target) =>
+      explainHost(explanations, target === undefined ? undefined : rowOf(target)),
     "onecli.cache.clear": () => session.clearCache(),
     "onecli.terminal.open": () => terminals.open(),
     "onecli.doctor.run": () => doctor.run(),
@@ -82,7 +134,7 @@ export function registerCommands({ session, tree, terminals, doctor, log }: Comm
     "onecli.log.show": () => log.show(),
   };
   const registered = commandIds.map((id) =>
-    vscode.commands.registerCommand(id, async (target?: Entry) => {
+    vscode.commands.registerCommand(id, async (target?: Row) => {
       try {
         return await handlers[id](target);
       } catch (error) {

@@ -1,0 +1,62 @@
+import * as vscode from "vscode";
+import { explanationText } from "./explanationText.ts";
+import { explain, type Session } from "./session.ts";
+
+const scheme = "onecli-explanation";
+const titled = /^\/Explain (.*)$/;
+
+/** A request to be explained; `host` with its port where that is not 443. */
+export interface ExplainedRequest {
+  readonly host: string;
+  readonly path: string;
+  readonly isPlain: boolean;
+}
+
+/** Read-only pages that say which secret a request would get, and stay true while they are open. */
+export class Explanations implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #session: Session;
+  readonly #changed = new vscode.EventEmitter<vscode.Uri>();
+  readonly #disposables: vscode.Disposable;
+  /** By host. A path may hold a secret: it must not be part of an address, which VS Code writes down. */
+  readonly #requests = new Map<string, ExplainedRequest>();
+  readonly onDidChange = this.#changed.event;
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#disposables = vscode.Disposable.from(
+      this.#changed,
+      vscode.workspace.registerTextDocumentContentProvider(scheme, this),
+      session.onDidChange(() => this.#refresh()),
+    );
+  }
+
+  async show(request: ExplainedRequest): Promise<void> {
+    this.#requests.set(request.host, request);
+    const uri = vscode.Uri.from({ scheme, path: `/Explain ${request.host}` });
+    this.#changed.fire(uri);
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: true });
+  }
+
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const host = titled.exec(uri.path)?.[1] ?? "";
+    const { path, isPlain } = this.#requests.get(host) ?? { path: "/", isPlain: false };
+    try {
+      const explanation = await this.#session.explainRequest(host, path);
+      return explanationText(explanation, { isPlain, isConnected: this.#session.account.kind === "present" });
+    } catch (error) {
+      return `${host} cannot be explained. ${explain(error)}\n`;
+    }
+  }
+
+  dispose(): void {
+    this.#disposables.dispose();
+  }
+
+  #refresh(): void {
+    for (const { uri } of vscode.workspace.textDocuments) {
+      if (uri.scheme === scheme) {
+        this.#changed.fire(uri);
+      }
+    }
+  }
+}
