@@ -85,25 +85,21 @@ export function explain(
   return { ...common, result: "injected", sets, removes: [...new Set(removes)] };
 }
 
-/** Why an entry does not win, or that it does, for a person. */
-export function describeOutcome(outcome: (typeof outcomes)[number]): string {
-  switch (outcome) {
-    case "wins":
-      return "wins";
-    case "disabled":
-      return "is disabled";
-    case "other-path":
-      return "is for another path";
-    case "stored-wins":
-      return "gives way: a stored secret wins over every mapping";
-    case "closer-host-wins":
-      return "gives way: another one names the host more closely";
-    case "longer-path-wins":
-      return "gives way: another one has a longer path";
-    case "ambiguous-path":
-      return "may be meant: servers could read the path in more than one way";
-  }
-}
+/** What becomes of an entry, and why, for a person. */
+export const outcomeWords: Readonly<
+  Record<(typeof outcomes)[number], { readonly verdict: string; readonly reason?: string }>
+> = {
+  wins: { verdict: "wins" },
+  disabled: { verdict: "is disabled" },
+  "other-path": { verdict: "is for another path" },
+  "stored-wins": { verdict: "gives way", reason: "a stored secret wins over every mapping" },
+  "closer-host-wins": { verdict: "gives way", reason: "another one names the host more closely" },
+  "longer-path-wins": { verdict: "gives way", reason: "another one has a longer path" },
+  "ambiguous-path": {
+    verdict: "may be meant",
+    reason: "servers could read the path in more than one way",
+  },
+};
 
 /** In words: where a secret is put. */
 export function describePlacement(placement: Placement): string {

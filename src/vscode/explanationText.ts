@@ -1,5 +1,5 @@
 // An explanation as a page to read.
-import { describeOutcome } from "../core/explanation.ts";
+import { outcomeWords } from "../core/explanation.ts";
 import type { ExplainResult } from "../shared/gatewayProtocol.ts";
 
 export interface Circumstances {
@@ -52,12 +52,12 @@ function conclusion({ result, candidates }: ExplainResult, { isPlain, isConnecte
 }
 
 function entries({ candidates }: ExplainResult): Row[] {
-  return candidates.map(({ source, id, label, outcome }) => [
-    source === "stored" ? "Stored secret" : "1Password",
-    label,
-    `for ${id}`,
-    describeOutcome(outcome),
-  ]);
+  return candidates.flatMap(({ source, id, label, outcome }) => {
+    const { verdict, reason } = outcomeWords[outcome];
+    const what = source === "stored" ? `stored secret “${label}”` : label;
+    const row = [verdict, `${what}, for ${id}`];
+    return reason === undefined ? [row] : [row, ["", `because ${reason}`]];
+  });
 }
 
 function changes({ sets, removes, candidates, cacheAge }: ExplainResult): Row[] {

@@ -1,5 +1,5 @@
 import * as vscode from "vscode";
-import { describeOutcome } from "../core/explanation.ts";
+import { outcomeWords } from "../core/explanation.ts";
 import { findOverride, type Override } from "../core/override.ts";
 import { everyPath } from "../core/requestPath.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
@@ -27,10 +27,12 @@ export type Row = Heading | StoredEntry | Entry;
 export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Disposable {
   readonly #session: Session;
   readonly #view: vscode.TreeView<Row>;
-  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #changed = new vscode.EventEmitter<Row[] | undefined>();
   readonly #subscription: vscode.Disposable;
   readonly onDidChangeTreeData = this.#changed.event;
   #timer: NodeJS.Timeout | undefined;
+  /** The rows that are shown. */
+  #rows: readonly Row[] = [];
 
   constructor(session: Session) {
     this.#session = session;
@@ -110,7 +112,7 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
       if (override !== undefined) {
         line(
           override.all ? "Overridden" : "Partly overridden",
-          `by the stored secret ${override.by.name} (${override.by.id}): it ${describeOutcome("stored-wins")}`,
+          `by the stored secret ${override.by.name} (${override.by.id}); ${outcomeWords["stored-wins"].reason ?? ""}`,
         );
       }
     }
@@ -154,7 +156,14 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
       account.kind === "none" && entries.length > 0
         ? `1Password is not connected: no secret is sent to ${hosts}.`
         : "";
-    this.#changed.fire();
+    this.#showRows([...storedSecrets, ...entries]);
+  }
+
+  /** Where the rows are the same they are redrawn one by one: while all are taken anew, a click on one misses it. */
+  #showRows(rows: readonly Row[]): void {
+    const isSame = rows.length === this.#rows.length && rows.every((row, index) => row === this.#rows[index]);
+    this.#rows = rows;
+    this.#changed.fire(isSame ? [...rows] : undefined);
   }
 }
 

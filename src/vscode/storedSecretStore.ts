@@ -193,9 +193,12 @@ export class StoredSecretStore {
 
   async #read(): Promise<Content> {
     const key = await this.#storageKey();
+    const seen = this.#sealed;
     this.#sealed = await this.#secrets.get(key);
     const content = this.#sealed === undefined ? empty : await this.#open(this.#sealed, key);
-    this.#entries = content.items.map(({ entry }) => entry);
+    if (this.#sealed !== seen || content.items.length !== this.#entries.length) {
+      this.#entries = content.items.map(({ entry }) => entry);
+    }
     this.#problem = content.problem;
     return content;
   }

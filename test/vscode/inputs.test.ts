@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import * as vscode from "vscode";
 import { type FieldEntry } from "../../src/core/ports.ts";
 import { parseSecretReference } from "../../src/core/secretReference.ts";
+import { readRequest } from "../../src/vscode/commands/explain.ts";
 import { canonicalHost } from "../../src/vscode/commands/hostInput.ts";
 import { referenceTo } from "../../src/vscode/commands/referenceInput.ts";
 import { describeRule } from "../../src/vscode/commands/ruleInput.ts";
+import { checkValue } from "../../src/vscode/commands/storedSecrets.ts";
 import { readEntries } from "../../src/vscode/commands/transfer.ts";
 
 describe("the host that was typed or pasted", () => {
@@ -25,6 +28,63 @@ describe("the host that was typed or pasted", () => {
       assert.throws(() => canonicalHost(typed));
     });
   }
+});
+
+describe("the request that is to be explained", () => {
+  for (const [typed, host, path, isPlain] of [
+    ["api.openai.com", "api.openai.com", "/", false],
+    [" API.OpenAI.com./v1/models?key=secret#x ", "api.openai.com", "/v1/models", false],
+    ["https://user:password@api.openai.com:8443/v1/../x", "api.openai.com:8443", "/v1/../x", false],
+    ["https://[::1]:8443/ü", "[::1]:8443", "/%C3%BC", false],
+    ["wss://api.openai.com/v1/realtime", "api.openai.com", "/v1/realtime", false],
+    ["http://api.openai.com/", "api.openai.com", "/", true],
+    ["http://api.openai.com:80?x", "api.openai.com", "/", true],
+    ["http://api.openai.com:8080", "api.openai.com:8080", "/", true],
+  ] as const) {
+    it(`of ${JSON.stringify(typed)} goes to ${host}${path}`, () => {
+      assert.deepEqual(readRequest(typed), { host, path, isPlain });
+    });
+  }
+
+  for (const typed of ["", "https://", "*.example.com", "a b", "user@host"]) {
+    it(`is refused: ${JSON.stringify(typed)}`, () => {
+      assert.throws(() => readRequest(typed), { name: "HostnameError" });
+    });
+  }
+});
+
+describe("the value of a stored secret", () => {
+  for (const [what, typed, message] of [
+    ["nothing", "", "Type or paste the secret."],
+    ["blanks", " \t ", "Type or paste the secret."],
+    ["a tab", "sk-hidden\tx", "This has a control character; a header cannot carry it."],
+    ["another script", "sk-hidden-ключ", "This has a character outside Latin-1; a header cannot carry it."],
+    ["a whole file", "x".repeat(70_000), "This is longer than any secret: paste the secret alone."],
+  ] as const) {
+    it(`is refused where it is ${what}`, () => {
+      assert.equal(checkValue(typed), message);
+    });
+  }
+
+  const { Info, Warning } = vscode.InputBoxValidationSeverity;
+  for (const [what, typed, severity, message] of [
+    ["a reference", "op://API Keys/OpenAI/api-key", Warning, /reference to 1Password/],
+    ["a placeholder", "sk-proj-onecliOpenaiPlaceholder000", Warning, /placeholder/],
+    ["quoted", '"sk-hidden"', Warning, /quotation marks/],
+    ["between blanks", " sk-hidden", Info, /blanks around it are left out/],
+  ] as const) {
+    it(`is taken, and remarked on, where it is ${what}`, () => {
+      const remark = checkValue(typed);
+      assert.ok(typeof remark === "object");
+      assert.equal(remark.severity, severity);
+      assert.match(remark.message, message);
+      assert.doesNotMatch(remark.message, /hidden/);
+    });
+  }
+
+  it("is taken without a word otherwise", () => {
+    assert.equal(checkValue("sk-proj-0123/+=é"), undefined);
+  });
 });
 
 describe("the reference to a picked field", () => {

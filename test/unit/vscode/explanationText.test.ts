@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { type ExplainResult } from "../../../src/shared/gatewayProtocol.ts";
+import { explanationText } from "../../../src/vscode/explanationText.ts";
+
+const stored = { source: "stored", id: "a.example", label: "Team key", outcome: "wins" } as const;
+const mapping = { source: "1password", id: "*.example", label: "op://V/I/f", outcome: "wins" } as const;
+const injected = {
+  host: "a.example",
+  path: "/v1/",
+  result: "injected" as const,
+  sets: "header Authorization",
+  removes: ["header authorization", "query parameter key"],
+};
+
+function text(explanation: ExplainResult, circumstances = {}) {
+  return explanationText(explanation, { isPlain: false, isConnected: true, ...circumstances });
+}
+
+describe("the text of an explanation", () => {
+  it("says who wins and why, and what is done to the request, in columns", () => {
+    const gives = { ...mapping, outcome: "stored-wins" } as const;
+    assert.equal(
+      text({ ...injected, candidates: [stored, gives] }),
+      `https://a.example/v1/
+
+The request gets the stored secret “Team key”.
+
+What is there for this host, and what becomes of it
+  wins       stored secret “Team key”, for a.example
+  gives way  op://V/I/f, for *.example
+             because a stored secret wins over every mapping
+
+What the gateway does to the request
+  Sets     header Authorization
+  Removes  header authorization, query parameter key, where the client sent it
+  Value    stored here, sealed
+`,
+    );
+  });
+
+  it("says how old a cached value is, and that there is none", () => {
+    const explanation = { ...injected, candidates: [mapping] };
+    assert.match(text({ ...explanation, cacheAge: 12_345 }), /Value +read from 1Password 12 seconds ago\n/);
+    assert.match(text(explanation), /Value +not in the cache: 1Password is asked at the next request\n/);
+    assert.match(text(explanation), /gets the secret behind op:\/\/V\/I\/f in 1Password\.\n/);
+  });
+
+  it("says that 1Password is not connected where that is who would be asked", () => {
+    const isConnected = false;
+    assert.match(text({ ...injected, candidates: [mapping] }, { isConnected }), /refused \(not-connected\)/);
+    assert.doesNotMatch(text({ ...injected, candidates: [stored] }, { isConnected }), /refused/);
+  });
+
+  for (const [result, outcome, words] of [
+    ["untouched", undefined, "No mapping and no stored secret is for this host: it passes untouched"],
+    ["untouched", "disabled", "Nothing that is enabled is for this host: it passes untouched"],
+    ["bare", "other-path", "goes on without a secret"],
+    ["refused", "ambiguous-path", "refused (bad-request)"],
+  ] as const) {
+    it(`of what is ${result}${outcome === undefined ? "" : ` (${outcome})`} says: ${words}`, () => {
+      const candidates = outcome === undefined ? [] : [{ ...mapping, outcome }];
+      const explained = text({ host: "a.example", path: "/", result, removes: [], candidates });
+      assert.ok(explained.includes(words), explained);
+      assert.ok(!explained.includes("Sets"));
+      assert.equal(explained.includes("op://V/I/f"), outcome !== undefined);
+    });
+  }
+
+  it("of plain http says that it carries no secret", () => {
+    const isPlain = true;
+    const refused = text({ ...injected, candidates: [stored] }, { isPlain });
+    assert.match(refused, /^http:\/\/a\.example\/v1\/\n\nThe request is refused \(insecure-request\)/);
+    assert.doesNotMatch(refused, /Sets/);
+    const untouched = {
+      host: "b.example",
+      path: "/",
+      result: "untouched" as const,
+      removes: [],
+      candidates: [],
+    };
+    assert.match(text(untouched, { isPlain }), /passes without a secret/);
+  });
+});
