@@ -44,6 +44,8 @@ export const explanationSchema = z.strictObject({
   result: z.enum(["injected", "bare", "untouched", "refused"]),
   /** Where the secret is put: `header x-api-key`. */
   sets: z.string().optional(),
+  /** Where it is put instead if its value begins so, as some services have it. */
+  variant: z.strictObject({ prefix: z.string(), sets: z.string() }).optional(),
   /** What the client sent as a credential and does not go on: `header authorization`, `query parameter key`. */
   removes: z.array(z.string()),
 });
@@ -79,10 +81,19 @@ export function explain(
     const isOpened = find(authority) !== undefined;
     return { ...common, result: isOpened ? "bare" : "untouched", removes: [] };
   }
-  const { placement, credentials: competing = [] } = injectionRule(winner.rule, authority.host, path);
+  const rule = injectionRule(winner.rule, authority.host, path);
+  const { placement, credentials: competing = [], variant } = rule;
   const sets = describePlacement(placement);
   const removes = [fieldOf(placement), ...competing.map(describeCredential)];
-  return { ...common, result: "injected", sets, removes: [...new Set(removes)] };
+  return {
+    ...common,
+    result: "injected",
+    sets,
+    ...(variant !== undefined && {
+      variant: { prefix: variant.prefix, sets: describePlacement(variant.placement) },
+    }),
+    removes: [...new Set(removes)],
+  };
 }
 
 /** What becomes of an entry, and why, for a person. */

@@ -60,9 +60,12 @@ function entries({ candidates }: ExplainResult): Row[] {
   });
 }
 
-function changes({ sets, removes, candidates, cacheAge }: ExplainResult): Row[] {
+function changes({ sets, variant, removes, candidates, cacheAge }: ExplainResult): Row[] {
   return [
     ["Sets", sets ?? ""],
+    ...(variant === undefined
+      ? []
+      : [["", `or ${variant.sets}, for a value that begins with ${variant.prefix}`]]),
     ["Removes", `${removes.join(", ")}, where the client sent it`],
     ["Value", candidates[0]?.source === "stored" ? "stored here, sealed" : ageText(cacheAge)],
   ];

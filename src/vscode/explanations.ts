@@ -53,6 +53,10 @@ export class Explanations implements vscode.TextDocumentContentProvider, vscode.
   }
 
   #refresh(): void {
+    if (this.#session.gateway.kind !== "running") {
+      // To ask would start it, against whoever stops it or waits before the next attempt.
+      return;
+    }
     for (const { uri } of vscode.workspace.textDocuments) {
       if (uri.scheme === scheme) {
         this.#changed.fire(uri);

@@ -68,8 +68,9 @@ describe("explain", () => {
   });
 
   it("says where the secret is put and what of the client's does not go on", () => {
-    const { sets, removes } = outcomes("api.anthropic.com", "/", { mapped: ["api.anthropic.com"] });
+    const { sets, removes, variant } = outcomes("api.anthropic.com", "/", { mapped: ["api.anthropic.com"] });
     assert.deepEqual([sets, removes], ["header x-api-key", ["header x-api-key", "header authorization"]]);
+    assert.deepEqual(variant, { prefix: "sk-ant-oat", sets: "header Authorization" });
     const gemini = outcomes("generativelanguage.googleapis.com", "/", {
       mapped: ["generativelanguage.googleapis.com"],
     });

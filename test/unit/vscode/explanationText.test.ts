@@ -38,6 +38,14 @@ What the gateway does to the request
     );
   });
 
+  it("says where else a secret goes that begins so", () => {
+    const variant = { prefix: "sk-ant-oat", sets: "header Authorization" };
+    assert.match(
+      text({ ...injected, sets: "header x-api-key", variant, candidates: [stored] }),
+      /Sets +header x-api-key\n +or header Authorization, for a value that begins with sk-ant-oat\n/,
+    );
+  });
+
   it("says how old a cached value is, and that there is none", () => {
     const explanation = { ...injected, candidates: [mapping] };
     assert.match(text({ ...explanation, cacheAge: 12_345 }), /Value +read from 1Password 12 seconds ago\n/);
