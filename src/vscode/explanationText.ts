@@ -1,5 +1,6 @@
 // An explanation as a page to read.
 import { outcomeWords } from "../core/explanation.ts";
+import { isInternal } from "../core/internalSite.ts";
 import type { ExplainResult } from "../shared/gatewayProtocol.ts";
 
 export interface Circumstances {
@@ -25,8 +26,14 @@ export function explanationText(explanation: ExplainResult, circumstances: Circu
   return `${sections.join("\n\n")}\n`;
 }
 
-function conclusion({ result, candidates }: ExplainResult, { isPlain, isConnected }: Circumstances): string {
+function conclusion(
+  { host, result, candidates }: ExplainResult,
+  { isPlain, isConnected }: Circumstances,
+): string {
   const [winner] = candidates;
+  if (isInternal(host.replace(/:\d+$/, ""))) {
+    return "The gateway itself answers under this name. No request for it is passed on, and no secret is sent.";
+  }
   if (result === "untouched") {
     const why = winner === undefined ? "No mapping and no stored secret is" : "Nothing that is enabled is";
     return isPlain

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import type { ExplainResult } from "../shared/gatewayProtocol.ts";
 import { explanationText } from "./explanationText.ts";
 import { explain, type Session } from "./session.ts";
 
@@ -42,7 +43,13 @@ export class Explanations implements vscode.TextDocumentContentProvider, vscode.
     const { path, isPlain } = this.#requests.get(host) ?? { path: "/", isPlain: false };
     try {
       const explanation = await this.#session.explainRequest(host, path);
-      return explanationText(explanation, { isPlain, isConnected: this.#session.account.kind === "present" });
+      // References made of ids say nothing to a person.
+      const candidates = explanation.candidates.map((candidate) => ({
+        ...candidate,
+        label: this.#namesOf(candidate) ?? candidate.label,
+      }));
+      const circumstances = { isPlain, isConnected: this.#session.account.kind === "present" };
+      return explanationText({ ...explanation, candidates }, circumstances);
     } catch (error) {
       return `${host} cannot be explained. ${explain(error)}\n`;
     }
@@ -50,6 +57,12 @@ export class Explanations implements vscode.TextDocumentContentProvider, vscode.
 
   dispose(): void {
     this.#disposables.dispose();
+  }
+
+  #namesOf({ source, id }: ExplainResult["candidates"][number]): string | undefined {
+    return source === "stored"
+      ? undefined
+      : this.#session.entries.find((entry) => entry.id === id)?.stored.names;
   }
 
   #refresh(): void {

@@ -74,6 +74,12 @@ What the gateway does to the request
     });
   }
 
+  it("of the gateway's own name says who answers", () => {
+    const explained = { path: "/", result: "untouched" as const, removes: [], candidates: [] };
+    assert.match(text({ ...explained, host: "onecli.internal" }), /The gateway itself answers/);
+    assert.match(text({ ...explained, host: "x.onecli.internal:8443" }), /The gateway itself answers/);
+  });
+
   it("of plain http says that it carries no secret", () => {
     const isPlain = true;
     const refused = text({ ...injected, candidates: [stored] }, { isPlain });
