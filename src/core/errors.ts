@@ -103,6 +103,61 @@ const errorTable = {
     retryable: false,
     hint: "Send the whole request head within 30 seconds.",
   },
+  "invalid-input": {
+    status: 400,
+    retryable: false,
+    hint: "Correct what the message names; GET /api/openapi.json describes every request.",
+  },
+  unauthorized: {
+    status: 401,
+    retryable: false,
+    hint: "Send the API's token as Authorization: Bearer TOKEN (OneCLI: Copy API Token, or the token file of onecli-gateway); the proxy's password is another one.",
+  },
+  "host-not-allowed": {
+    status: 403,
+    retryable: false,
+    hint: "Call the API by http://127.0.0.1:PORT, or name the host in api.hosts of the configuration file.",
+  },
+  "origin-not-allowed": {
+    status: 403,
+    retryable: false,
+    hint: "The API is not for web pages: call it from a program, without an Origin field.",
+  },
+  "writes-not-allowed": {
+    status: 403,
+    retryable: false,
+    hint: 'Change the configuration file by hand, or let the API do it: "api": {"writes": true} in that file.',
+  },
+  "unknown-endpoint": {
+    status: 404,
+    retryable: false,
+    hint: "GET /api/openapi.json lists what there is.",
+  },
+  "no-such-mapping": {
+    status: 404,
+    retryable: false,
+    hint: "GET /api/vault/onepassword/mappings lists what there is; ?path= names the one for a path.",
+  },
+  "mappings-unwritable": {
+    status: 409,
+    retryable: false,
+    hint: "Mend what the message names, then send the request again.",
+  },
+  "body-too-large": {
+    status: 413,
+    retryable: false,
+    hint: "Keep the body under 64 KB; a mapping takes some hundred bytes.",
+  },
+  "unsupported-media-type": {
+    status: 415,
+    retryable: false,
+    hint: "Send the body as JSON, with Content-Type: application/json.",
+  },
+  "too-many-writes": {
+    status: 429,
+    retryable: true,
+    hint: "Wait for the answers to the writes that are under way.",
+  },
   internal: {
     status: 500,
     retryable: false,

@@ -8,7 +8,7 @@ import {
   isStored,
   sourceOf,
 } from "../core/credentialIndex.ts";
-import { OneCliError } from "../core/errors.ts";
+import { type ErrorCode, OneCliError } from "../core/errors.ts";
 import { explain, type Explanation } from "../core/explanation.ts";
 import { type Authority } from "../core/hostname.ts";
 import { type Mapping } from "../core/mapping.ts";
@@ -62,7 +62,12 @@ export interface GatewayOptions {
 }
 
 /** A connected account; the gateway that was given it lets go of it. */
-export type Account = SecretProvider & SecretBrowser & { dispose(): void };
+export type Account = SecretProvider &
+  SecretBrowser & {
+    /** How it is shown to people. */
+    readonly name: string;
+    dispose(): void;
+  };
 
 export class Gateway {
   readonly activity: Activity;
@@ -186,6 +191,24 @@ export class Gateway {
     this.#state.connected = false;
     this.#internalSite.accountChanged();
     this.#resolver.disconnect();
+  }
+
+  get mappings(): readonly Mapping[] {
+    return this.#state.mappings;
+  }
+
+  get isStopping(): boolean {
+    return this.#state.stopping;
+  }
+
+  /** How the connected account is shown to people. */
+  get accountName(): string | undefined {
+    return this.#account?.name;
+  }
+
+  /** How the last request of a mapping fared under this account. */
+  lastOutcome(mapping: Mapping): ErrorCode | "ok" | undefined {
+    return this.#internalSite.lastOutcome(mapping);
   }
 
   /** The names in the connected account. @throws OneCliError `not-connected` */

@@ -56,6 +56,11 @@ export class InternalSite {
     this.#fared = new WeakMap();
   }
 
+  /** How the last request of a mapping fared; undefined before the first one. */
+  lastOutcome(mapping: Mapping): ErrorCode | "ok" | undefined {
+    return this.#fared.get(mapping);
+  }
+
   /** Answers a plain http request for onecli.internal or a name below it. */
   async answer(
     authority: Authority,

@@ -70,6 +70,11 @@ export class OnePassword implements SecretProvider, SecretBrowser {
     this.#loadSdk = options.loadSdk ?? (() => import("@1password/sdk"));
   }
 
+  /** How the account is shown to people. */
+  get name(): string {
+    return this.#token.account;
+  }
+
   resolve(reference: SecretReference): Promise<SecretValue> {
     return this.#call(async (client) => {
       const ids = this.#idsOf(reference);

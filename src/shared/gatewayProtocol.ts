@@ -67,7 +67,7 @@ export const toGateway = z.discriminatedUnion("type", [
 ]);
 
 /** What happened, without values, bodies, queries and references. Times in milliseconds. */
-const activityRecord = z.strictObject({
+export const activityRecord = z.strictObject({
   id: z.int(),
   /** Unix time at which the request arrived. */
   at: z.number(),

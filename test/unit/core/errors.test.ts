@@ -33,6 +33,17 @@ describe("the error table", () => {
     "upstream-timeout": 504,
     "gateway-stopping": 503,
     "proxy-authentication-required": 407,
+    "invalid-input": 400,
+    unauthorized: 401,
+    "host-not-allowed": 403,
+    "origin-not-allowed": 403,
+    "writes-not-allowed": 403,
+    "unknown-endpoint": 404,
+    "no-such-mapping": 404,
+    "mappings-unwritable": 409,
+    "body-too-large": 413,
+    "unsupported-media-type": 415,
+    "too-many-writes": 429,
   };
   for (const [code, status] of Object.entries(statuses)) {
     it(`answers ${code} with ${status}`, () => {
@@ -48,6 +59,7 @@ describe("the error table", () => {
     "upstream-unreachable",
     "upstream-timeout",
     "gateway-stopping",
+    "too-many-writes",
   ]);
   for (const code of errorCodes) {
     it(`gives ${code} a body that says what happened, the code and the fix (contract 4)`, () => {

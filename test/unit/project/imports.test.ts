@@ -23,13 +23,23 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "@peculiar/x509",
     "reflect-metadata",
   ],
+  api: ["api", "core", "shared", "gateway", "hono", "zod", "zod-openapi"],
   doctor: ["doctor", "core", "shared", "zod"],
   headless: ["headless", "core", "shared", "gateway", "doctor", "zod"],
   vscode: ["vscode", "core", "shared", "zod"],
   "extension.ts": ["vscode"],
-  "main.ts": ["gateway", "headless"],
+  "main.ts": ["gateway", "headless", "api"],
 };
-const usesNode = new Set(["secrets", "gateway", "doctor", "headless", "vscode", "extension.ts", "main.ts"]);
+const usesNode = new Set([
+  "secrets",
+  "gateway",
+  "api",
+  "doctor",
+  "headless",
+  "vscode",
+  "extension.ts",
+  "main.ts",
+]);
 
 /** Third-party package, or room of ours → the only files that import it. */
 const importers: Readonly<Record<string, readonly string[]>> = {
@@ -39,6 +49,8 @@ const importers: Readonly<Record<string, readonly string[]>> = {
   "@peculiar/x509": ["src/gateway/certificateAuthority.ts"],
   "reflect-metadata": ["src/gateway/certificateAuthority.ts"],
   tldts: ["src/core/hostname.ts"],
+  hono: ["src/api/app.ts"],
+  "zod-openapi": ["src/api/openApi.ts"],
 };
 
 /** gateway.ts builds the sources of secrets; every other file of the gateway knows the port alone. */
