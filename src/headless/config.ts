@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
+import { HostnameError, httpsPort, parseHostPattern } from "../core/hostname.ts";
 import { type Mapping, parseMappings } from "../core/mapping.ts";
 import { parseStoredSecret } from "../core/storedSecret.ts";
 import { describeIssue, type EntryProblem, parseTargets } from "../core/target.ts";
@@ -25,6 +26,14 @@ const configSchema = z.strictObject({
   extraCaCertificates: z.array(z.string()).optional(),
   listen: z.strictObject({ port: z.int().min(0).max(65_535) }).optional(),
   dataDir: z.string().min(1).optional(),
+  api: z
+    .strictObject({
+      port: z.int().min(0).max(65_535).optional(),
+      writes: z.boolean().optional(),
+      tokenFile: z.string().min(1).optional(),
+      hosts: z.array(z.string()).optional(),
+    })
+    .optional(),
 });
 
 /** Where the value of a stored secret is; never the value itself. */
@@ -35,6 +44,17 @@ const valueSchema = z.looseObject({
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is no name of a variable")
     .optional(),
 });
+
+/** The management API; without it there is none. */
+export interface ApiConfig {
+  readonly port: number;
+  /** Whether it may change the mappings in the file, and the account: nobody is there to be asked. */
+  readonly writes: boolean;
+  /** Absent: one in the data folder. */
+  readonly tokenFile: string | undefined;
+  /** What `Host` may name beside this machine's loopback names, in canonical form. */
+  readonly hosts: readonly string[];
+}
 
 export interface Config {
   readonly file: string;
@@ -49,6 +69,7 @@ export interface Config {
   readonly extraCaCertificates: readonly string[];
   readonly port: number;
   readonly dataDir: string;
+  readonly api: ApiConfig | undefined;
 }
 
 /** One line for the person who started the program: what is wrong, and where. */
@@ -76,7 +97,7 @@ export async function readConfig(file: string, environment: Environment): Promis
   if (!shape.success) {
     throw fail(describeIssue(shape.error));
   }
-  const { extraCaCertificates = [], parentProxy, noProxy = [], listen, dataDir } = shape.data;
+  const { extraCaCertificates = [], parentProxy, noProxy = [], listen, dataDir, api } = shape.data;
   const folder = dirname(resolve(file));
   const { mappings, problems } = parseMappings(shape.data.mappings);
   refuseBroken("mappings", problems, fail);
@@ -100,6 +121,14 @@ export async function readConfig(file: string, environment: Environment): Promis
     ),
     port: listen?.port ?? 0,
     dataDir: dataDir === undefined ? defaultDataDir(environment) : resolve(folder, dataDir),
+    api: api && {
+      port: api.port ?? 0,
+      writes: api.writes ?? false,
+      tokenFile: api.tokenFile && resolve(folder, api.tokenFile),
+      hosts: (api.hosts ?? []).map((host, index) =>
+        canonicalHost(host, (message) => fail(`api.hosts.${index}: ${JSON.stringify(host)} ${message}`)),
+      ),
+    },
   };
 }
 
@@ -190,6 +219,18 @@ async function readCertificates(file: string, fail: (message: string) => UsageEr
     throw fail("holds a certificate that cannot be read");
   }
   return certificates.join("\n");
+}
+
+function canonicalHost(text: string, fail: (message: string) => UsageError): string {
+  try {
+    const { host, port, wildcard } = parseHostPattern(text);
+    if (wildcard || port !== httpsPort) {
+      throw fail(wildcard ? "is a wildcard; name each host" : "has a port; the name alone is compared");
+    }
+    return host;
+  } catch (error) {
+    throw error instanceof HostnameError ? fail(error.message) : error;
+  }
 }
 
 function defaultDataDir(environment: Environment): string {

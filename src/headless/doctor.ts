@@ -91,6 +91,7 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
             extraCaCertificates: [],
             port: 0,
             dataDir: folder,
+            api: undefined,
           }
         : // The port may be that of a gateway that runs.
           { ...(await readConfig(file, environment)), port: 0 };

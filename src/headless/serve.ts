@@ -3,6 +3,7 @@ import { type Logger } from "../core/ports.ts";
 import { proxyUrl } from "../core/terminalEnvironment.ts";
 import { type Invocation } from "./commandLine.ts";
 import { readConfig } from "./config.ts";
+import { startApi } from "./managementApi.ts";
 import { startGateway } from "./start.ts";
 import { StoredSecretValues } from "./storedSecretValues.ts";
 import { readToken } from "./token.ts";
@@ -42,12 +43,17 @@ export async function serve(
     stderrLogger(),
   );
   const { endpoint } = gateway;
+  const api = await startApi(config, gateway, files.ca, environment).catch(async (error: unknown) => {
+    await gateway.stop();
+    throw error;
+  });
+  const { ca, bundle } = files;
   process.stdout.write(
-    `${JSON.stringify({ proxy: proxyUrl(endpoint), ca: files.ca, bundle: files.bundle })}\n`,
+    `${JSON.stringify({ proxy: proxyUrl(endpoint), ca, bundle, ...(api !== undefined && { api: api.served }) })}\n`,
   );
   // Signal listeners do not keep the process alive; the gateway's listener does, until it is stopped.
   await stopped;
-  await gateway.stop();
+  await Promise.all([api?.api.close(), gateway.stop()]);
   return 0;
 }
 

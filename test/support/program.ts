@@ -25,7 +25,12 @@ export interface ProcessOptions {
   readonly fd3?: string;
 }
 
-const servingLine = z.strictObject({ proxy: z.url(), ca: z.string(), bundle: z.string() });
+const servingLine = z.strictObject({
+  proxy: z.url(),
+  ca: z.string(),
+  bundle: z.string(),
+  api: z.strictObject({ url: z.url(), tokenFile: z.string() }).optional(),
+});
 export type ServingLine = z.infer<typeof servingLine>;
 
 const running = new Set<ChildProcess>();

@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   api: ["api", "core", "shared", "gateway", "hono", "zod", "zod-openapi"],
   doctor: ["doctor", "core", "shared", "zod"],
-  headless: ["headless", "core", "shared", "gateway", "doctor", "zod"],
+  headless: ["headless", "core", "shared", "gateway", "doctor", "api", "zod"],
   vscode: ["vscode", "core", "shared", "zod"],
   "extension.ts": ["vscode"],
   "main.ts": ["gateway", "headless", "api"],
