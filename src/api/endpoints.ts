@@ -1,4 +1,5 @@
 // Every endpoint of the API.
+import { type z } from "zod";
 import { type ErrorCode, OneCliError } from "../core/errors.ts";
 import { formatHostPattern, HostnameError, parseHostPattern } from "../core/hostname.ts";
 import { type Mapping, mappingId, type MappingInput, parseMapping } from "../core/mapping.ts";
@@ -62,15 +63,8 @@ export function endpoints(management: Management): readonly Endpoint[] {
         201: { description: "Added", schema: mappingAnswer },
       },
       errors: ["invalid-input", ...writeErrors],
-      async handle({ body: { op_ref: alias, reference = alias, ...body } }) {
-        if (reference === undefined || (alias !== undefined && alias !== reference)) {
-          throw invalid(
-            reference === undefined
-              ? "reference: is missing"
-              : "op_ref: is another name for reference; give one of them",
-          );
-        }
-        const wanted = parseMapping({ ...body, reference });
+      async handle({ body }) {
+        const wanted = parseMapping(withReference(body));
         if (typeof wanted === "string") {
           throw invalid(wanted);
         }
@@ -210,6 +204,18 @@ function toAnswer(mapping: ManagedMapping) {
     credential: describeMapping(mapping).credential,
     state,
   };
+}
+
+/** With `reference`, by whichever of its names it was given. */
+function withReference({ reference, op_ref: alias, ...body }: z.infer<typeof putMappingBody>) {
+  if (reference !== undefined && alias !== undefined) {
+    throw invalid("op_ref: is another name for reference; give one of them");
+  }
+  const given = reference ?? alias;
+  if (given === undefined) {
+    throw invalid("reference: is missing");
+  }
+  return { ...body, reference: given };
 }
 
 /** As it is written down, in canonical form. */

@@ -14,6 +14,8 @@ interface DialerOptions {
   readonly noProxy: NoProxy;
   /** What the certificate of an https parent is verified against. */
   readonly trust: Trust;
+  /** Ports of this machine that are not for those who come through the proxy. */
+  readonly closedPorts?: ReadonlySet<number>;
 }
 
 export class Dialer {
@@ -42,7 +44,7 @@ export class Dialer {
   async dial(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const parent = this.parentFor(authority);
     if (parent === undefined) {
-      return dialStraight(authority, signal);
+      return dialStraight(authority, signal, this.#options.closedPorts);
     }
     const connection = await this.dialParent(parent, signal);
     const opened =
@@ -66,7 +68,11 @@ export class Dialer {
   }
 }
 
-function dialStraight({ host, port }: Authority, signal: AbortSignal): Promise<Socket> {
+function dialStraight(
+  { host, port }: Authority,
+  signal: AbortSignal,
+  closedPorts?: ReadonlySet<number>,
+): Promise<Socket> {
   // Either side may finish first; a tunnel must carry the other direction on.
   const socket = connect({ host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true });
   const connected = new Promise<Socket>((resolve, reject) => {
@@ -74,9 +80,20 @@ function dialStraight({ host, port }: Authority, signal: AbortSignal): Promise<S
       const message = `${host} cannot be reached: ${explain(cause)}.`;
       reject(new OneCliError("upstream-unreachable", message, { cause }));
     });
-    socket.once("connect", () => resolve(socket));
+    socket.once("connect", () => {
+      if (closedPorts?.has(port) === true && isOnThisMachine(socket)) {
+        reject(new OneCliError("upstream-unreachable", `Port ${port} of this machine is not for the proxy.`));
+      } else {
+        resolve(socket);
+      }
+    });
   });
   return orAbandon(socket, signal, connected);
+}
+
+/** Asked of the connection and not of the name, which may lead anywhere. */
+function isOnThisMachine({ localAddress, remoteAddress = "" }: Socket): boolean {
+  return remoteAddress === localAddress || /^(::ffff:)?127\./.test(remoteAddress);
 }
 
 function unreachable({ host, port }: ParentProxy, error: unknown): OneCliError {

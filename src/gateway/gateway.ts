@@ -73,6 +73,7 @@ export class Gateway {
   readonly activity: Activity;
   readonly endpoint: GatewayEndpoint;
   readonly #accountTraffic: AccountTraffic;
+  readonly #closedPorts: Set<number>;
   readonly #interceptor: Interceptor;
   readonly #internalSite: InternalSite;
   readonly #proxy: ProxyServer;
@@ -87,6 +88,7 @@ export class Gateway {
     accountTraffic: AccountTraffic;
     activity: Activity;
     endpoint: GatewayEndpoint;
+    closedPorts: Set<number>;
     interceptor: Interceptor;
     internalSite: InternalSite;
     proxy: ProxyServer;
@@ -98,6 +100,7 @@ export class Gateway {
     this.#accountTraffic = parts.accountTraffic;
     this.activity = parts.activity;
     this.endpoint = parts.endpoint;
+    this.#closedPorts = parts.closedPorts;
     this.#interceptor = parts.interceptor;
     this.#internalSite = parts.internalSite;
     this.#proxy = parts.proxy;
@@ -123,7 +126,8 @@ export class Gateway {
         `${JSON.stringify(entry)} in noProxy names no host and no range of addresses; it is left out.`,
       );
     }
-    const dialer = new Dialer({ parentProxy: options.parentProxy, noProxy, trust });
+    const closedPorts = new Set<number>();
+    const dialer = new Dialer({ parentProxy: options.parentProxy, noProxy, trust, closedPorts });
     const way = {
       dialer,
       trust,
@@ -166,7 +170,17 @@ export class Gateway {
     }
     const endpoint = { port: proxy.port, username, password };
     const accountTraffic = new AccountTraffic({ ...way, logger });
-    const parts = { accountTraffic, interceptor, internalSite, proxy, resolver, upstream, webSockets, state };
+    const parts = {
+      accountTraffic,
+      closedPorts,
+      interceptor,
+      internalSite,
+      proxy,
+      resolver,
+      upstream,
+      webSockets,
+      state,
+    };
     return new Gateway({ activity, endpoint, ...parts });
   }
 
@@ -191,6 +205,11 @@ export class Gateway {
     this.#state.connected = false;
     this.#internalSite.accountChanged();
     this.#resolver.disconnect();
+  }
+
+  /** Nobody gets to this port of this machine through the proxy. */
+  closePort(port: number): void {
+    this.#closedPorts.add(port);
   }
 
   get mappings(): readonly Mapping[] {

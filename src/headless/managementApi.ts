@@ -52,6 +52,7 @@ export async function startApi(
       ? error
       : new UsageError(`${file}: api.port: port ${api.port} cannot be had (${code})`);
   });
+  gateway.closePort(started.port);
   return { api: started, served: { url: `http://127.0.0.1:${started.port}`, tokenFile } };
 }
 

@@ -149,6 +149,9 @@ export async function send(
   const given: OutgoingHttpHeaders = Object.fromEntries(
     Object.entries(headers).filter(([, value]) => value !== undefined),
   );
+  if (body !== undefined && headers["transfer-encoding"] === undefined) {
+    given["content-length"] = Buffer.byteLength(body);
+  }
   const request = httpRequest({ host: "127.0.0.1", port, method, path, headers: given, agent: false });
   // The answer may come, and the connection end, before all was sent.
   request.on("error", () => undefined);
