@@ -3,7 +3,7 @@ import { type Context } from "hono";
 import { Hono } from "hono/tiny";
 import { type z } from "zod";
 import { errorAnswer, OneCliError, toOneCliError } from "../core/errors.ts";
-import { describeIssue } from "../core/mapping.ts";
+import { describeIssue } from "../core/target.ts";
 import { type Answer, type Endpoint } from "./endpoint.ts";
 import { openApiDocument } from "./openApi.ts";
 

@@ -1,11 +1,18 @@
 // Every endpoint of the API.
 import { type z } from "zod";
 import { type ErrorCode, OneCliError } from "../core/errors.ts";
-import { formatHostPattern, HostnameError, parseHostPattern } from "../core/hostname.ts";
-import { type Mapping, mappingId, type MappingInput, parseMapping } from "../core/mapping.ts";
+import {
+  formatHostPattern,
+  HostnameError,
+  httpsPort,
+  parseAuthority,
+  parseHostPattern,
+} from "../core/hostname.ts";
+import { type Mapping, type MappingInput, parseMapping } from "../core/mapping.ts";
 import { describeMapping } from "../core/mappingDescription.ts";
 import { everyPath, parsePathPrefix, PathError } from "../core/requestPath.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
+import { targetId } from "../core/target.ts";
 import { type ManagedMapping, type Management } from "../shared/management.ts";
 import { version } from "../shared/version.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
@@ -14,6 +21,8 @@ import {
   activityQuery,
   connectAnswer,
   connectBody,
+  explainAnswer,
+  explainQuery,
   healthAnswer,
   mappingAnswer,
   mappingList,
@@ -162,6 +171,19 @@ export function endpoints(management: Management): readonly Endpoint[] {
       },
     }),
     endpoint({
+      id: "explain",
+      method: "GET",
+      path: "/api/explain",
+      summary: "Which secret a request would get, and why; nothing is sent",
+      query: explainQuery,
+      answers: { 200: { description: "The candidates, and what would happen", schema: explainAnswer } },
+      errors: ["invalid-input"],
+      handle({ query: { host, path = "/" } }) {
+        const authority = orInvalid("host", host, () => parseAuthority(host, httpsPort));
+        return { status: 200, json: management.explain(authority, path) };
+      },
+    }),
+    endpoint({
       id: "getHealth",
       method: "GET",
       path: "/api/health",
@@ -260,14 +282,19 @@ function find(management: Management, id: string): ManagedMapping {
 
 /** The id of the mapping for a host, however it is spelled. */
 function idOf(host: string, path = everyPath): string {
+  return targetId({
+    hostname: orInvalid("hostname", host, () => formatHostPattern(parseHostPattern(host))),
+    path: orInvalid("path", path, () => parsePathPrefix(path)),
+  });
+}
+
+/** @throws OneCliError `invalid-input` where the parser says what is wrong with the text. */
+function orInvalid<T>(key: string, text: string, parse: () => T): T {
   try {
-    return mappingId({ hostname: formatHostPattern(parseHostPattern(host)), path: parsePathPrefix(path) });
+    return parse();
   } catch (error) {
-    if (error instanceof HostnameError) {
-      throw invalid(`hostname: ${JSON.stringify(host)} ${error.message}`);
-    }
-    if (error instanceof PathError) {
-      throw invalid(`path: ${JSON.stringify(path)} ${error.message}`);
+    if (error instanceof HostnameError || error instanceof PathError) {
+      throw invalid(`${key}: ${JSON.stringify(text)} ${error.message}`);
     }
     throw error;
   }

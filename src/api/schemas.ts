@@ -1,8 +1,8 @@
 // The bodies of the API, in and out. What people read in the OpenAPI document comes from here.
 import { z } from "zod";
 import { errorCodes } from "../core/errors.ts";
-import { ruleSchema } from "../core/mapping.ts";
-import { activityRecord } from "../shared/gatewayProtocol.ts";
+import { ruleSchema } from "../core/target.ts";
+import { activityRecord, explainResult } from "../shared/gatewayProtocol.ts";
 
 const hostname = z.string().meta({
   description: "A host, or `*.` and a domain for every name below it; port 443 unless one is given.",
@@ -98,6 +98,19 @@ export const activityAnswer = z
     last: z.int().meta({ description: "Id of the last record; 0 before the first." }),
   })
   .meta({ id: "Activity" });
+
+export const explainQuery = z.strictObject({
+  host: z
+    .string()
+    .meta({ description: "Of the request, with `:port` where it is not 443.", examples: ["api.github.com"] }),
+  path: z
+    .string()
+    .startsWith("/", "does not start with /")
+    .optional()
+    .meta({ description: "Path and query of the request; `/` otherwise.", examples: ["/user"] }),
+});
+
+export const explainAnswer = explainResult.meta({ id: "Explanation" });
 
 export const pathQuery = z.strictObject({
   path: path.optional().meta({ description: "Of the mapping, where it is not for every path of the host." }),

@@ -57,8 +57,8 @@ export class InternalSite {
   }
 
   /** How the last request of a mapping fared; undefined before the first one. */
-  lastOutcome(mapping: Mapping): ErrorCode | "ok" | undefined {
-    return this.#fared.get(mapping);
+  lastOutcome(credential: Credential): ErrorCode | "ok" | undefined {
+    return this.#fared.get(credential);
   }
 
   /** Answers a plain http request for onecli.internal or a name below it. */

@@ -1,6 +1,7 @@
 // The state of a gateway as the management API asks for it. Who may change it, and how, is its host's affair.
+import { type Authority } from "../core/hostname.ts";
 import { type Mapping, type MappingInput } from "../core/mapping.ts";
-import { type ActivityRecord, type ConnectResult } from "../shared/gatewayProtocol.ts";
+import { type ActivityRecord, type ConnectResult, type ExplainResult } from "../shared/gatewayProtocol.ts";
 import {
   type ManagedMapping,
   type Management,
@@ -36,6 +37,10 @@ export class GatewayManagement implements Management {
 
   testMapping({ reference }: Mapping): Promise<void> {
     return this.#gateway.test(reference);
+  }
+
+  explain(authority: Authority, path: string): ExplainResult {
+    return this.#gateway.explain(authority, path);
   }
 
   activity(): readonly ActivityRecord[] {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { OneCliError } from "../core/errors.ts";
-import { type Mapping, type MappingInput, mappingId, parseMapping, parseMappings } from "../core/mapping.ts";
+import { type Mapping, type MappingInput, parseMapping, parseMappings } from "../core/mapping.ts";
 import { readConfig, UsageError } from "./config.ts";
 
 /** Of all that a configuration holds, what is changed here. Everything else stays as it is. */
@@ -65,7 +65,7 @@ export class ConfigFile {
 
 function idOf(entry: unknown): string | undefined {
   const mapping = parseMapping(entry);
-  return typeof mapping === "string" ? undefined : mappingId(mapping);
+  return typeof mapping === "string" ? undefined : mapping.id;
 }
 
 /** Readers find the old content or the new one, never a part; a link goes on leading to the file. */

@@ -1,7 +1,8 @@
 // What the management API asks of whoever owns the state: the window of an editor, or the headless program.
 import { type ErrorCode } from "../core/errors.ts";
+import { type Authority } from "../core/hostname.ts";
 import { type Mapping, type MappingInput } from "../core/mapping.ts";
-import { type ActivityRecord, type ConnectResult } from "./gatewayProtocol.ts";
+import { type ActivityRecord, type ConnectResult, type ExplainResult } from "./gatewayProtocol.ts";
 
 /** How a mapping fares; a code is that of its last request. */
 export type MappingState = "disabled" | "not-connected" | "unused" | "ok" | ErrorCode;
@@ -36,6 +37,8 @@ export interface Management extends ManagementWrites {
   mappings(): readonly ManagedMapping[];
   /** Reads the secret of a mapping afresh, and shows nothing of it. @throws OneCliError as for a request */
   testMapping(mapping: Mapping): Promise<void>;
+  /** Which secret a request would get, and why. @param path path and query. */
+  explain(authority: Authority, path: string): ExplainResult;
   /** The last records, oldest first. */
   activity(): readonly ActivityRecord[];
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { connect } from "node:net";
 import { z } from "zod";
 import { secrets } from "../support/headlessWorld.ts";
@@ -267,6 +268,40 @@ describe("management API", () => {
       );
       // An id of an earlier run.
       assert.equal((await read("?since=999999")).records.length, 2);
+    });
+  });
+
+  describe("GET explain", () => {
+    const explanation = z.object({
+      host: z.string(),
+      result: z.string(),
+      candidates: z.array(z.object({ source: z.string(), label: z.string(), outcome: z.string() })),
+      sets: z.string().optional(),
+    });
+
+    it("says which secret a request would get, and which one it would not, and sends nothing", async () => {
+      const valueFile = join(await suite.world.newFolder(), "value");
+      await writeFile(valueFile, "stored-value");
+      const storedSecrets = [{ name: "Own key", hostname: "api.openai.com", valueFile }];
+      const { api } = await suite.serve({ storedSecrets });
+      const explain = async (query: string) =>
+        explanation.parse(await api.get(200, "GET", `/api/explain?${query}`));
+      const { candidates, ...won } = await explain("host=API.openai.com&path=/v1/models");
+      assert.deepEqual(won, { host: "api.openai.com", result: "injected", sets: "header Authorization" });
+      assert.deepEqual(candidates, [
+        { source: "stored", label: "Own key", outcome: "wins" },
+        { source: "1password", label: openai.reference, outcome: "stored-wins" },
+      ]);
+      assert.equal((await explain("host=other.example:8443")).result, "untouched");
+      assert.deepEqual(suite.world.upstream.received, []);
+      assert.ok(!api.heard.join("").includes("stored-value"));
+    });
+
+    it("refuses a host or a path that is none", async () => {
+      const { api } = await suite.serve();
+      for (const query of ["", "?path=/", "?host=a/b", "?host=a.example&path=v1"]) {
+        await api.refused("invalid-input", "GET", `/api/explain${query}`);
+      }
     });
   });
 

@@ -256,14 +256,7 @@ describe("management API: what it takes", () => {
 
   it("knows no other path (404) and no other method (405, with Allow)", async () => {
     const { api } = served;
-    for (const path of [
-      "/",
-      "/api",
-      "/api/",
-      `/${mappingsPath}`,
-      "/API/health",
-      "/api/../x",
-    ]) {
+    for (const path of ["/", "/api", "/api/", `/${mappingsPath}`, "/API/health", "/api/../x"]) {
       await api.refused("unknown-endpoint", "GET", path);
     }
     for (const [method, path, allow] of [
