@@ -1,6 +1,9 @@
 // Builds the object graph and starts it.
 import { join } from "node:path";
 import * as vscode from "vscode";
+import { askPerson, tellTooLate } from "./vscode/apiQuestion.ts";
+import { ApiWrites } from "./vscode/apiWrites.ts";
+import { openApiSettings } from "./vscode/commands/api.ts";
 import { registerCommands } from "./vscode/commands/register.ts";
 import { setContextKey } from "./vscode/contextKeys.ts";
 import { Disposables } from "./vscode/disposables.ts";
@@ -33,7 +36,15 @@ export function activate(context: vscode.ExtensionContext): void {
   const storedSecrets = new StoredSecretStore(context.secrets, folder, () => identity.workspaceId());
   const notifications = new Notifications();
   const stale: StaleTerminals = new StaleTerminals(readSettings, () => terminals);
-  const current = new Session({
+  const writes = disposables.add(
+    new ApiWrites({
+      session: () => current,
+      state: context.workspaceState,
+      ask: askPerson,
+      onTooLate: tellTooLate,
+    }),
+  );
+  const current: Session = new Session({
     gatewayFile,
     dataDir: join(folder, "trust"),
     tokens,
@@ -46,7 +57,11 @@ export function activate(context: vscode.ExtensionContext): void {
     onPlaceholderLeak: (service, host) => void notifications.placeholderLeaked(service, host),
     onRestart: () => notifications.gatewayRestarts(),
     onPortChanged: () => stale.announce(),
+    onWriteAsked: (write) => writes.perform(write),
+    onApiFault: (fault) =>
+      void showWithActions("warning", `The API of OneCLI does not listen. ${fault}`, [openApiSettings]),
   });
+  writes.watch();
   session = current;
   disposables.add(current);
   const terminals = disposables.add(

@@ -2,6 +2,7 @@
 import { isMainThread, parentPort } from "node:worker_threads";
 import { serveHost } from "./gateway/worker.ts";
 import { program } from "./headless/program.ts";
+import { type StartManagementApi } from "./shared/management.ts";
 
 const environment = { ...process.env };
 // The SDK's fetch would go by it: nothing turns certificate checks off in this process.
@@ -19,7 +20,10 @@ if (isMainThread || parentPort === null) {
     exitSoon();
   });
 } else {
-  serveHost(parentPort, exitSoon);
+  // Loaded late: most windows do without it.
+  const startApi: StartManagementApi = async (options) =>
+    (await import("./api/server.ts")).startManagementApi(options);
+  serveHost(parentPort, startApi, exitSoon);
 }
 
 /** Ends the program or the thread: a connection of the SDK's may linger, and there is nothing left to wait for. */

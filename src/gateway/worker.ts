@@ -19,7 +19,10 @@ import {
   type ToGateway,
   toGateway,
 } from "../shared/gatewayProtocol.ts";
+import { type ManagementApi, type StartManagementApi } from "../shared/management.ts";
 import { CertificateAuthority, createAuthority } from "./certificateAuthority.ts";
+import { GatewayManagement } from "./management.ts";
+import { HostWrites } from "./hostWrites.ts";
 import { connectAccount, Gateway, type GatewayOptions, useAccount } from "./gateway.ts";
 import {
   noProxyOfEnvironment,
@@ -34,25 +37,30 @@ const batchInterval = 100;
 
 /**
  * Serves the host at the other end of the port until it says `stop`.
+ * @param startApi starts the management API where the host wants it.
  * @param onStopped the gateway is gone and the port is closed.
  */
-export function serveHost(port: MessagePort, onStopped: () => void): void {
-  new Host(port, onStopped);
+export function serveHost(port: MessagePort, startApi: StartManagementApi, onStopped: () => void): void {
+  new Host(port, startApi, onStopped);
 }
 
 class Host {
   readonly #port: MessagePort;
   readonly #logger: Logger;
   readonly #onStopped: () => void;
+  readonly #startApi: StartManagementApi;
+  readonly #writes = new HostWrites((question, write) => this.#send({ type: "ask", question, write }));
   #gateway: Gateway | undefined;
+  #api: ManagementApi | undefined;
   /** The start that is under way or has succeeded. */
   #started: Promise<StartResult> | undefined;
   /** The last change of the account: they come one after the other, so that the host's last word is what holds. */
   #accountChange: Promise<unknown> = Promise.resolve();
   #batch: ActivityRecord[] = [];
 
-  constructor(port: MessagePort, onStopped: () => void) {
+  constructor(port: MessagePort, startApi: StartManagementApi, onStopped: () => void) {
     this.#port = port;
+    this.#startApi = startApi;
     this.#onStopped = onStopped;
     this.#logger = this.#makeLogger();
     port.on("message", (data: unknown) => {
@@ -130,8 +138,15 @@ class Host {
         return undefined;
       case "stop":
         await this.#started?.catch(() => undefined);
-        await this.#gateway?.stop();
+        this.#writes.refuseAll();
+        await Promise.all([this.#api?.close(), this.#gateway?.stop()]);
         this.#flush();
+        return undefined;
+      case "answer":
+        this.#writes.answer(message.question, message.result);
+        return undefined;
+      case "refuse":
+        this.#writes.refuse(message.question, message.code, message.message);
         return undefined;
     }
   }
@@ -179,7 +194,34 @@ class Host {
       logger: this.#logger,
     });
     this.#gateway.activity.subscribe((record) => this.#report(record));
-    return { endpoint: this.#gateway.endpoint, files, authority: pems };
+    const api = await this.#openApi(this.#gateway, authority.certificate, options);
+    return { endpoint: this.#gateway.endpoint, files, authority: pems, ...(api !== undefined && { api }) };
+  }
+
+  /** Where the API cannot be had, the gateway goes on without it. */
+  async #openApi(
+    gateway: Gateway,
+    caCertificate: string,
+    { api }: StartOptions,
+  ): Promise<StartResult["api"]> {
+    if (api === undefined) {
+      return undefined;
+    }
+    const management = new GatewayManagement(gateway, caCertificate, this.#writes);
+    const listen = (port: number) => this.#startApi({ management, token: api.token, port });
+    try {
+      this.#api = await listen(api.port).catch((error: unknown) => {
+        if (!api.anyPort || api.port === 0) {
+          throw error;
+        }
+        return listen(0);
+      });
+    } catch (error) {
+      const { code = "unknown fault" } = error as NodeJS.ErrnoException;
+      return { fault: `Port ${api.port} cannot be had (${code}).` };
+    }
+    gateway.closePort(this.#api.port);
+    return { port: this.#api.port };
   }
 
   #running(): Gateway {

@@ -34,6 +34,15 @@ export const startOptions = z.strictObject({
   anyPort: z.boolean().optional(),
   /** Of an earlier run, so that its terminals go on working. */
   password: z.string().min(32).optional(),
+  /** The management API; without it there is none. */
+  api: z
+    .strictObject({
+      token: z.string().min(43),
+      port: z.int().min(0).max(65_535),
+      /** Another port will do where this one is taken. */
+      anyPort: z.boolean(),
+    })
+    .optional(),
 });
 
 const requestId = z.int().positive();
@@ -64,7 +73,25 @@ export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("explain"), id: requestId, host: z.string(), path: z.string() }),
   z.strictObject({ type: z.literal("ping"), id: requestId }),
   z.strictObject({ type: z.literal("stop"), id: requestId }),
+  /** To an `ask`. */
+  z.strictObject({ type: z.literal("answer"), question: requestId, result: z.unknown() }),
+  z.strictObject({
+    type: z.literal("refuse"),
+    question: requestId,
+    code: z.enum(errorCodes),
+    message: z.string(),
+  }),
 ]);
+
+/** What a program wants changed over the management API. */
+const managementWrite = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("putMapping"), mapping: mappingSchema }),
+  z.strictObject({ kind: z.literal("deleteMapping"), id: z.string() }),
+  z.strictObject({ kind: z.literal("connect"), token: z.string() }),
+  z.strictObject({ kind: z.literal("disconnect") }),
+]);
+
+export const putResult = z.enum(["added", "replaced"]);
 
 /** What happened, without values, bodies, queries and references. Times in milliseconds. */
 export const activityRecord = z.strictObject({
@@ -104,6 +131,8 @@ export const startResult = z.strictObject({
   endpoint,
   files: z.strictObject({ ca: z.string(), bundle: z.string(), additions: z.string() }),
   authority: authorityPems,
+  /** Where the management API listens, or why it does not. */
+  api: z.union([z.strictObject({ port: z.int() }), z.strictObject({ fault: z.string() })]).optional(),
 });
 
 export const connectResult = z.strictObject({ account: z.string(), vaults: z.int() });
@@ -132,6 +161,8 @@ export const fromGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("done"), id: requestId, result: z.unknown() }),
   z.strictObject({ type: z.literal("failed"), id: requestId, code: z.enum(errorCodes), message: z.string() }),
   z.strictObject({ type: z.literal("activity"), records: z.array(activityRecord) }),
+  /** May this be done? Answered by one `answer` or `refuse`, when the person has decided. */
+  z.strictObject({ type: z.literal("ask"), question: requestId, write: managementWrite }),
   z.strictObject({
     type: z.literal("log"),
     level: z.enum(["trace", "debug", "info", "warn", "error"]),
@@ -143,6 +174,7 @@ export type ToGateway = z.infer<typeof toGateway>;
 export type FromGateway = z.infer<typeof fromGateway>;
 export type AuthorityPems = z.infer<typeof authorityPems>;
 export type ActivityRecord = z.infer<typeof activityRecord>;
+export type ManagementWrite = z.infer<typeof managementWrite>;
 export type StartOptions = z.infer<typeof startOptions>;
 export type StartResult = z.infer<typeof startResult>;
 export type ExplainResult = z.infer<typeof explainResult>;

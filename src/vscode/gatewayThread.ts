@@ -1,11 +1,12 @@
 // Runs dist/gateway.js in a worker thread and keeps it running.
 import { Worker } from "node:worker_threads";
 import type { z } from "zod";
-import { isOneCliError, OneCliError } from "../core/errors.ts";
+import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import type { Logger } from "../core/ports.ts";
 import {
   type ActivityRecord,
   fromGateway,
+  type ManagementWrite,
   type StartOptions,
   startResult,
   type StartResult,
@@ -28,6 +29,8 @@ export interface GatewayThreadOptions {
   readonly onStarted: (start: StartResult) => Promise<void>;
   readonly onState: (state: ThreadState) => void;
   readonly onActivity: (records: readonly ActivityRecord[]) => void;
+  /** What a program asks for over the API. @throws OneCliError where it is not done */
+  readonly onAsk: (write: ManagementWrite) => Promise<unknown>;
   /** Milliseconds. */
   readonly times?: Partial<ThreadTimes>;
 }
@@ -179,7 +182,7 @@ export class GatewayThread {
     // Nothing of the thread's output may reach the host's console: it is not ours to read.
     worker.stdout.resume();
     worker.stderr.resume();
-    worker.on("message", (data: unknown) => this.#receive(data));
+    worker.on("message", (data: unknown) => this.#receive(worker, data));
     worker.on("error", (error) => this.#options.logger.error(`The gateway thread failed (${error.name}).`));
     worker.once("exit", () => this.#ended(worker));
     return worker;
@@ -197,7 +200,7 @@ export class GatewayThread {
     });
   }
 
-  #receive(data: unknown): void {
+  #receive(worker: Worker, data: unknown): void {
     const parsed = fromGateway.safeParse(data);
     if (!parsed.success) {
       this.#options.logger.error("The gateway thread sent a message that is not of the protocol.");
@@ -214,10 +217,24 @@ export class GatewayThread {
       case "activity":
         this.#options.onActivity(message.records);
         break;
+      case "ask":
+        void this.#answer(worker, message.question, message.write);
+        break;
       case "log":
         this.#options.logger[message.level](message.message);
         break;
     }
+  }
+
+  async #answer(worker: Worker, question: number, write: ManagementWrite): Promise<void> {
+    const answer = await this.#options.onAsk(write).then(
+      (result) => ({ type: "answer", question, result }) as const,
+      (error: unknown) => {
+        const { code, message } = toOneCliError(error);
+        return { type: "refuse", question, code, message } as const;
+      },
+    );
+    worker.postMessage(answer satisfies ToGateway);
   }
 
   #take(id: number): Pending | undefined {

@@ -7,6 +7,9 @@ import { authorityPems, type AuthorityPems } from "../shared/gatewayProtocol.ts"
 const authorityKey = "onecli.authority";
 const workspaceKey = "onecli.workspace";
 const portKey = "onecli.port";
+const apiPortKey = "onecli.apiPort";
+
+const storedPort = z.int().min(1).max(65_535).catch(0);
 
 export class IdentityStore {
   readonly #secrets: SecretStorage;
@@ -28,8 +31,17 @@ export class IdentityStore {
   }
 
   /** The proxy's password in this workspace, 256 bits, made at the first call. */
-  async password(): Promise<string> {
-    const key = `onecli.password.${await this.workspaceId()}`;
+  password(): Promise<string> {
+    return this.#ownSecret("onecli.password");
+  }
+
+  /** The token of the API in this workspace, 256 bits, made at the first call. */
+  apiToken(): Promise<string> {
+    return this.#ownSecret("onecli.apiToken");
+  }
+
+  async #ownSecret(name: string): Promise<string> {
+    const key = `${name}.${await this.workspaceId()}`;
     const stored = z
       .string()
       .min(43)
@@ -37,18 +49,27 @@ export class IdentityStore {
     if (stored.success) {
       return stored.data;
     }
-    const password = randomBytes(32).toString("base64url");
-    await this.#secrets.store(key, password);
-    return password;
+    const secret = randomBytes(32).toString("base64url");
+    await this.#secrets.store(key, secret);
+    return secret;
   }
 
-  /** The port of the last time; 0 where there was none. */
+  /** The proxy's port of the last time; 0 where there was none. */
   get port(): number {
-    return z.int().min(1).max(65_535).catch(0).parse(this.#workspace.get(portKey));
+    return storedPort.parse(this.#workspace.get(portKey));
   }
 
   async storePort(port: number): Promise<void> {
     await this.#workspace.update(portKey, port);
+  }
+
+  /** The API's port of the last time; 0 where there was none. */
+  get apiPort(): number {
+    return storedPort.parse(this.#workspace.get(apiPortKey));
+  }
+
+  async storeApiPort(port: number): Promise<void> {
+    await this.#workspace.update(apiPortKey, port);
   }
 
   /** Names what belongs to this workspace where storage is shared; made at the first call. */

@@ -14,6 +14,7 @@ import {
   explainResult,
   fieldList,
   itemList,
+  type ManagementWrite,
   type StartOptions,
   type StartResult,
   vaultList,
@@ -54,6 +55,10 @@ interface SessionOptions {
   readonly onRestart: () => void;
   /** The gateway listens on another port than before: terminals from before have the old one. */
   readonly onPortChanged: () => void;
+  /** A program asks for a change over the API. @throws OneCliError where it is not made */
+  readonly onWriteAsked: (write: ManagementWrite) => Promise<unknown>;
+  /** The API is wanted, and cannot be had. */
+  readonly onApiFault: (fault: string) => void;
 }
 
 const nothing = z.unknown();
@@ -83,6 +88,7 @@ export class Session implements vscode.Disposable {
       onStarted: (start) => this.#onStarted(start),
       onState: (state) => this.#onThreadState(state),
       onActivity: (records) => this.#onActivity(records),
+      onAsk: options.onWriteAsked,
     });
   }
 
@@ -92,6 +98,26 @@ export class Session implements vscode.Disposable {
 
   get gateway(): ThreadState {
     return this.#thread.state;
+  }
+
+  /** Where the API listens; undefined where it does not. */
+  get apiPort(): number | undefined {
+    const { state } = this.#thread;
+    const api = state.kind === "running" ? state.start.api : undefined;
+    return api !== undefined && "port" in api ? api.port : undefined;
+  }
+
+  /** Where a program finds the API, and its token; undefined where there is none. @throws OneCliError */
+  async apiAccess(): Promise<{ url: string; token: string } | undefined> {
+    const { identity, settings } = this.#options;
+    if (!settings().apiEnabled) {
+      return undefined;
+    }
+    await this.#thread.start();
+    const { apiPort } = this;
+    return apiPort === undefined
+      ? undefined
+      : { url: `http://127.0.0.1:${apiPort}`, token: await identity.apiToken() };
   }
 
   get entries(): readonly Entry[] {
@@ -332,7 +358,11 @@ export class Session implements vscode.Disposable {
 
   #wantsGateway(): boolean {
     const entries = [...this.storedSecrets, ...this.entries];
-    return this.#account.kind === "present" || entries.some(({ enabled }) => enabled);
+    return (
+      this.#account.kind === "present" ||
+      entries.some(({ enabled }) => enabled) ||
+      this.#options.settings().apiEnabled
+    );
   }
 
   async #startOptions(): Promise<StartOptions> {
@@ -347,6 +377,13 @@ export class Session implements vscode.Disposable {
       port: identity.port,
       anyPort: true,
       password: await identity.password(),
+      ...(current.apiEnabled && {
+        api: {
+          token: await identity.apiToken(),
+          port: current.apiPort === 0 ? identity.apiPort : current.apiPort,
+          anyPort: current.apiPort === 0,
+        },
+      }),
     };
   }
 
@@ -359,8 +396,13 @@ export class Session implements vscode.Disposable {
     };
   }
 
-  async #onStarted({ endpoint, authority }: StartResult): Promise<void> {
-    const { identity, onPortChanged } = this.#options;
+  async #onStarted({ endpoint, authority, api }: StartResult): Promise<void> {
+    const { identity, onApiFault, onPortChanged } = this.#options;
+    if (api !== undefined && "fault" in api) {
+      onApiFault(api.fault);
+    } else if (api !== undefined && api.port !== identity.apiPort) {
+      await identity.storeApiPort(api.port);
+    }
     const stored = await identity.authority();
     if (stored?.certificate !== authority.certificate) {
       await identity.storeAuthority(authority);

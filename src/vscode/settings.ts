@@ -14,6 +14,7 @@ const gatewaySettings = [
   "onecli.extraCaCertificates",
   "http.proxy",
   "http.proxyAuthorization",
+  "onecli.api",
   "http.noProxy",
 ];
 
@@ -34,6 +35,9 @@ const settingsSchema = z.object({
     proxyAuthorization: z.string().catch(""),
     noProxy: z.array(z.string()).catch([]),
   }),
+  apiEnabled: z.boolean().catch(false),
+  /** 0: any, the same over reloads. */
+  apiPort: z.int().min(0).max(65_535).catch(0),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
@@ -51,6 +55,8 @@ export function readSettings(): Settings {
       proxyAuthorization: http.get("proxyAuthorization"),
       noProxy: http.get("noProxy"),
     },
+    apiEnabled: configuration.get("api.enabled"),
+    apiPort: configuration.get("api.port"),
   });
 }
 

@@ -73,6 +73,10 @@ export class StatusBar implements vscode.Disposable {
     if (account.kind === "present" && account.name !== undefined) {
       tooltip.appendText(`Account: ${account.name}`).appendMarkdown("\n\n");
     }
+    const { apiPort } = this.#session;
+    if (apiPort !== undefined) {
+      tooltip.appendText(`API: http://127.0.0.1:${apiPort}`).appendMarkdown("\n\n");
+    }
     tooltip.appendMarkdown(links.join(" · "));
     tooltip.isTrusted = {
       enabledCommands: [

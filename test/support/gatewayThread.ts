@@ -84,6 +84,8 @@ export class GatewayThread {
         this.activity.push(...message.records);
         this.#activityWaiters.splice(0).forEach((wake) => wake());
         break;
+      case "ask":
+        throw new Error("nobody is there to be asked");
       case "log":
         this.log.push(`${message.level} ${message.message}`);
         break;

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { type ErrorCode } from "../../src/core/errors.ts";
+import { ApiWrites, type Question, type Verdict } from "../../src/vscode/apiWrites.ts";
 import { IdentityStore } from "../../src/vscode/identityStore.ts";
 import { MappingStore } from "../../src/vscode/mappingStore.ts";
 import { Session } from "../../src/vscode/session.ts";
@@ -20,12 +21,26 @@ export class TestWindow {
   readonly session: Session;
   readonly failures: { readonly code: ErrorCode; readonly host: string }[] = [];
   readonly leaks: { readonly service: string; readonly host: string }[] = [];
+  /** What programs asked for over the API. */
+  readonly questions: Question[] = [];
+  readonly writes: ApiWrites;
+  readonly apiFaults: string[] = [];
+  /** Answers the questions. */
+  person: (question: Question) => Promise<Verdict> = () => Promise.reject(new Error("nobody is there"));
   restarts = 0;
   portChanges = 0;
   settings: Settings;
   readonly #folder: string;
+  #tooLate = false;
+  #wakers: (() => void)[] = [];
 
-  private constructor(folder: string, secrets: MemorySecrets, state: MemoryState, settings: Settings) {
+  private constructor(
+    folder: string,
+    secrets: MemorySecrets,
+    state: MemoryState,
+    settings: Settings,
+    timeLimit: number,
+  ) {
     this.#folder = folder;
     this.settings = settings;
     const tokens = new TokenStore(secrets, folder, log);
@@ -44,7 +59,24 @@ export class TestWindow {
       onPlaceholderLeak: (service, host) => this.leaks.push({ service, host }),
       onRestart: () => this.restarts++,
       onPortChanged: () => this.portChanges++,
+      onWriteAsked: (write) => this.writes.perform(write),
+      onApiFault: (fault) => this.apiFaults.push(fault),
     });
+    this.writes = new ApiWrites({
+      session: () => this.session,
+      state,
+      ask: (question) => {
+        this.questions.push(question);
+        this.#wake();
+        return this.person(question);
+      },
+      onTooLate: () => {
+        this.#tooLate = true;
+        this.#wake();
+      },
+      timeLimit,
+    });
+    this.writes.watch();
     tokens.onDidChange(() => void this.session.accountChanged());
     storedSecrets.onDidChange(() => void this.session.storedSecretsChanged());
   }
@@ -52,17 +84,24 @@ export class TestWindow {
   static async open(
     secrets: MemorySecrets,
     settings: Partial<Settings>,
-    { state = new MemoryState(), folder }: { state?: MemoryState; folder?: string } = {},
+    {
+      state = new MemoryState(),
+      folder,
+      timeLimit = 60_000,
+    }: { state?: MemoryState; folder?: string; timeLimit?: number } = {},
   ): Promise<TestWindow> {
     const own = folder ?? (await mkdtemp(join(tmpdir(), "onecli-window-")));
-    const window = new TestWindow(own, secrets, state, {
+    const all: Settings = {
       terminals: "all",
       parentProxy: "",
       noProxy: [],
       extraCaCertificates: [],
       http: { proxy: "", proxyAuthorization: "", noProxy: [] },
+      apiEnabled: false,
+      apiPort: 0,
       ...settings,
-    });
+    };
+    const window = new TestWindow(own, secrets, state, all, timeLimit);
     await window.session.open();
     return window;
   }
@@ -84,6 +123,24 @@ export class TestWindow {
     }
   }
 
+  /** Fulfilled when the person was asked so often. */
+  async untilAsked(count: number): Promise<void> {
+    while (this.questions.length < count) {
+      await new Promise<void>((resolve) => this.#wakers.push(resolve));
+    }
+  }
+
+  /** Fulfilled when an answer of the person came too late. */
+  async untilTooLate(): Promise<void> {
+    while (!this.#tooLate) {
+      await new Promise<void>((resolve) => this.#wakers.push(resolve));
+    }
+  }
+
+  #wake(): void {
+    this.#wakers.splice(0).forEach((wake) => wake());
+  }
+
   /** GET of a mapped host, by the variables that a terminal gets. */
   async get(host: string, path = "/", ...fields: string[]): Promise<{ status: number; body: string }> {
     const environment = await this.session.ensureEnvironment();
@@ -99,6 +156,7 @@ export class TestWindow {
 
   /** As the window does when it is closed or reloaded. */
   async close(): Promise<void> {
+    this.writes.dispose();
     await this.session.stop();
     this.session.dispose();
   }

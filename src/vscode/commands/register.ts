@@ -7,6 +7,7 @@ import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 import { isStoredEntry, type StoredEntry } from "../storedSecretStore.ts";
 import type { Terminals } from "../terminals.ts";
+import { copyApiToken } from "./api.ts";
 import { connectAccount, disconnectAccount, reconnectAccount } from "./connect.ts";
 import { explainHost } from "./explain.ts";
 import {
@@ -65,6 +66,7 @@ export const commandIds = [
   "onecli.cache.clear",
   "onecli.terminal.open",
   "onecli.doctor.run",
+  "onecli.api.copyToken",
   "onecli.gateway.restart",
   "onecli.log.show",
 ] as const;
@@ -130,6 +132,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     "onecli.cache.clear": () => session.clearCache(),
     "onecli.terminal.open": () => terminals.open(),
     "onecli.doctor.run": () => doctor.run(),
+    "onecli.api.copyToken": () => copyApiToken(session),
     "onecli.gateway.restart": () => session.restart(),
     "onecli.log.show": () => log.show(),
   };

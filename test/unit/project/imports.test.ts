@@ -28,7 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   headless: ["headless", "core", "shared", "gateway", "doctor", "api", "zod"],
   vscode: ["vscode", "core", "shared", "zod"],
   "extension.ts": ["vscode"],
-  "main.ts": ["gateway", "headless", "api"],
+  "main.ts": ["gateway", "headless", "api", "shared"],
 };
 const usesNode = new Set([
   "secrets",

@@ -97,7 +97,13 @@ describe("package.json", () => {
   it("describes and scopes every setting; those that widen trust are the user's alone and not synchronised", () => {
     const { properties } = json.contributes.configuration;
     assert.equal(properties["onecli.terminals"]?.scope, "application");
-    for (const name of ["onecli.parentProxy", "onecli.noProxy", "onecli.extraCaCertificates"]) {
+    for (const name of [
+      "onecli.parentProxy",
+      "onecli.noProxy",
+      "onecli.extraCaCertificates",
+      "onecli.api.enabled",
+      "onecli.api.port",
+    ]) {
       assert.equal(properties[name]?.scope, "application", name);
       assert.equal(properties[name].ignoreSync, true, name);
     }

@@ -26,6 +26,7 @@ function setUp() {
       wake();
     },
     onActivity: () => undefined,
+    onAsk: () => Promise.resolve(undefined),
     times: { heartbeat: 50, hang: 300, firstBackoff: 10, longestBackoff: 50 },
   });
   /** Fulfilled when the thread has entered a state for the nth time. */
