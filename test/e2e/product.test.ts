@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startWorld, type World } from "../demo/world.ts";
+import { ApiClient } from "../support/managementApi.ts";
 import { leaksIn, readTree } from "../support/canary.ts";
 import { bundleFolder } from "../support/vscode/paths.ts";
 import { Session } from "../support/vscode/session.ts";
@@ -27,6 +28,7 @@ describe("OneCLI in VS Code", function () {
   /** What people and agents got to see: pages and terminals. */
   const seen: string[] = [];
   let failed = false;
+  let apiToken = "";
 
   const mappings = () => workbench.openView("OneCLI", "Mappings");
   const look = async () => {
@@ -51,6 +53,7 @@ describe("OneCLI in VS Code", function () {
       settings: {
         "onecli.parentProxy": world.parent.url,
         "onecli.extraCaCertificates": [join(workDir, "ca.pem")],
+        "onecli.api.enabled": true,
         "terminal.integrated.enablePersistentSessions": true,
       },
     });
@@ -449,6 +452,45 @@ describe("OneCLI in VS Code", function () {
     await workbench.clearNotifications();
   });
 
+  it("asks before a program changes a mapping over the API: no is no, once is once", async () => {
+    await workbench.runCommand("OneCLI: Copy API Token");
+    const said = await (await workbench.notification("The API's token is on the clipboard")).innerText();
+    apiToken = await workbench.page.evaluate<string>("navigator.clipboard.readText()");
+    const api = await ApiClient.open(Number(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]), apiToken);
+    const path = "/api/vault/onepassword/mappings";
+    const json = { hostname: "api.github.com", reference: "op://API Keys/OpenAI/api-key" };
+    const question = "May a program send a secret of your vault to api.github.com?";
+    const refused = api.refused("denied", "PUT", path, { json });
+    await workbench.page.locator(".monaco-dialog-box", { hasText: json.reference }).waitFor();
+    await workbench.screenshot("9-api-question");
+    // Somebody who is typing just then has allowed nothing.
+    await workbench.page.keyboard.press("Enter");
+    await refused;
+    const again = api.refused("denied", "PUT", path, { json });
+    await answerDialog(question, "No");
+    await again;
+    const done = api.get(200, "PUT", path, { json });
+    await answerDialog(question, "Once");
+    await done;
+    const added = api.get(201, "PUT", path, { json: { ...json, hostname: "api.openai.com" } });
+    await answerDialog(
+      "May a program send a secret of your vault to api.openai.com?",
+      "Always for This Host",
+    );
+    await added;
+    await (await mappings()).waitForLabels("api.anthropic.com", "api.github.com", "api.openai.com");
+    const removed = api.get(204, "DELETE", `${path}/api.openai.com`);
+    await answerDialog("May a program remove the mapping of api.openai.com?", "Once");
+    await removed;
+    await (await mappings()).waitForLabels("api.anthropic.com", "api.github.com");
+    seen.push(...api.heard);
+    const terminal = await workbench.terminal();
+    await terminal.type("clear; env; echo environment-$?");
+    await terminal.waitForText("environment-0");
+    seen.push(await terminal.text());
+    await workbench.clearNotifications();
+  });
+
   it("lets go of a 1Password that does not answer, and keeps the account as it was", async () => {
     const clear = world.service.fault({ hang: true });
     await workbench.runCommand("OneCLI: Connect 1Password");
@@ -492,8 +534,9 @@ describe("OneCLI in VS Code", function () {
       ...Object.entries(world.secrets),
     ]);
     seen.push(session.log);
+    const unseen = new Map([...secrets, ["token of the API", apiToken]]);
     assert.deepEqual(
-      seen.flatMap((text) => leaksIn(text, secrets)),
+      seen.flatMap((text) => leaksIn(text, unseen)),
       [],
     );
     const files = await readTree(join(workDir, "vscode"));
