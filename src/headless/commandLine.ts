@@ -48,6 +48,7 @@ Exit status 2: wrong usage or configuration.
 
 Listens on 127.0.0.1 and, when it does, prints one line of JSON:
   {"proxy":"http://USER:PASSWORD@127.0.0.1:PORT","ca":"FILE","bundle":"FILE"}
+and, if the management API is on, "api":{"url":"http://127.0.0.1:PORT","tokenFile":"FILE"} in it.
 Everything else goes to stderr. SIGTERM or SIGINT stops it: requests in flight get 5 seconds, a second signal ends it
 at once.
 
@@ -65,7 +66,8 @@ at once.
                         "noProxy": ["internal.example", "10.0.0.0/8"],
                         "extraCaCertificates": ["ca.pem"],
                         "listen": {"port": 0},
-                        "dataDir": "state"
+                        "dataDir": "state",
+                        "api": {"port": 0, "writes": false}
                       }
                       A mapping without "rule" sends its secret as the known service of the host wants it, else as
                       Authorization: Bearer. The other rules:
