@@ -377,13 +377,19 @@ export class Session implements vscode.Disposable {
       port: identity.port,
       anyPort: true,
       password: await identity.password(),
-      ...(current.apiEnabled && {
-        api: {
-          token: await identity.apiToken(),
-          port: current.apiPort === 0 ? identity.apiPort : current.apiPort,
-          anyPort: current.apiPort === 0,
-        },
-      }),
+      ...(await this.#apiOptions()),
+    };
+  }
+
+  async #apiOptions(): Promise<Pick<StartOptions, "api">> {
+    const { identity, settings } = this.#options;
+    const { apiEnabled, apiPort } = settings();
+    if (!apiEnabled) {
+      return {};
+    }
+    const isAny = apiPort === 0;
+    return {
+      api: { token: await identity.apiToken(), port: isAny ? identity.apiPort : apiPort, anyPort: isAny },
     };
   }
 

@@ -7,14 +7,14 @@ import { type StartOptions } from "../shared/gatewayProtocol.ts";
 
 const section = "onecli";
 
-/** A change of these is one of the way up. */
+/** What the gateway is started with. */
 const gatewaySettings = [
   "onecli.parentProxy",
   "onecli.noProxy",
   "onecli.extraCaCertificates",
+  "onecli.api",
   "http.proxy",
   "http.proxyAuthorization",
-  "onecli.api",
   "http.noProxy",
 ];
 
