@@ -1,11 +1,11 @@
 // What programs ask for over the API. Whoever can map evil.example to op://… can read the vault, so nothing is changed
 // before the person has said yes.
 import type { Disposable, Memento } from "vscode";
-import { z } from "zod";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
-import { type MappingInput, mappingSchema, parseMapping } from "../core/mapping.ts";
+import { type MappingInput, parseMapping } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
 import type { ManagementWrite } from "../shared/gatewayProtocol.ts";
+import { ApiApprovals } from "./apiApprovals.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import { type Entry, MappingError, toInput } from "./mappingStore.ts";
 import type { Session } from "./session.ts";
@@ -43,32 +43,28 @@ const maxWaiting = 20;
 /** A question that is longer is not read, and could hide what it asks. */
 const maxQuestion = 2_000;
 
-const stateKey = "onecli.apiApprovals";
-
-/**
- * By mapping id: what "always" was said to, word for word, and whether it is mapped at the moment. Not only the host: with
- * another reference, any secret of the vault could be sent there; with another rule, into a field that the host echoes.
- */
-const approvalsSchema = z.record(
-  z.string(),
-  z.strictObject({ mapping: mappingSchema, isMapped: z.boolean() }),
-);
-type Approvals = z.infer<typeof approvalsSchema>;
-
 /** One question at a time; those behind it wait, within the same time limit. */
 export class ApiWrites implements Disposable {
   readonly #options: ApiWritesOptions;
+  readonly #approvals: ApiApprovals;
   readonly #waiting: Waiting[] = [];
   #isAsking = false;
   #subscription: Disposable | undefined;
 
   constructor(options: ApiWritesOptions) {
     this.#options = options;
+    this.#approvals = new ApiApprovals(options.state);
   }
 
   /** To be called when there is a session. */
   watch(): void {
-    this.#subscription = this.#options.session().onDidChange(() => void this.#forgetChanged());
+    this.#subscription = this.#options.session().onDidChange(
+      () =>
+        void this.#approvals.keepUnchanged((id) => {
+          const entry = this.#find(id);
+          return entry && toInput(entry);
+        }),
+    );
   }
 
   dispose(): void {
@@ -143,20 +139,16 @@ export class ApiWrites implements Disposable {
           const { id } = this.#read(write.mapping);
           const former = this.#find(id);
           await session.saveMapping(write.mapping, former?.id);
-          const approvals = this.#approvals;
-          if (remember || isSame(approvals[id]?.mapping, write.mapping)) {
-            await this.#store({ ...approvals, [id]: { mapping: write.mapping, isMapped: true } });
+          if (remember || this.#approvals.covers(id, write.mapping)) {
+            await this.#approvals.remember(id, write.mapping);
           }
           return former === undefined ? "added" : "replaced";
         }
         case "deleteMapping": {
-          const approvals = this.#approvals;
-          const approval = approvals[write.id];
-          if (approval !== undefined) {
-            // Before it is gone, or it would look as if the person had removed it.
-            await this.#store({ ...approvals, [write.id]: { ...approval, isMapped: false } });
-          }
-          await session.removeMapping(this.#entry(write.id).id);
+          const { id } = this.#entry(write.id);
+          // Before it is gone, or it would look as if the person had removed it.
+          await this.#approvals.expectRemoval(id);
+          await session.removeMapping(id);
           return undefined;
         }
         case "connect": {
@@ -227,30 +219,7 @@ export class ApiWrites implements Disposable {
   }
 
   #isApproved(write: ManagementWrite): boolean {
-    return (
-      write.kind === "putMapping" &&
-      isSame(this.#approvals[this.#read(write.mapping).id]?.mapping, write.mapping)
-    );
-  }
-
-  /** What the person has changed or removed since is not approved any more. */
-  async #forgetChanged(): Promise<void> {
-    const approvals = this.#approvals;
-    const kept = Object.entries(approvals).filter(([id, { mapping, isMapped }]) => {
-      const entry = this.#find(id);
-      return !isMapped || (entry !== undefined && isSame(toInput(entry), mapping));
-    });
-    if (kept.length < Object.keys(approvals).length) {
-      await this.#store(Object.fromEntries(kept));
-    }
-  }
-
-  get #approvals(): Approvals {
-    return approvalsSchema.catch({}).parse(this.#options.state.get(stateKey));
-  }
-
-  async #store(approvals: Approvals): Promise<void> {
-    await this.#options.state.update(stateKey, approvals);
+    return write.kind === "putMapping" && this.#approvals.covers(this.#read(write.mapping).id, write.mapping);
   }
 
   #find(id: string): Entry | undefined {
@@ -272,12 +241,6 @@ export class ApiWrites implements Disposable {
     }
     return mapping;
   }
-}
-
-function isSame(a: MappingInput | undefined, b: MappingInput): boolean {
-  const text = ({ hostname, path, reference, rule, enabled }: MappingInput) =>
-    JSON.stringify([hostname, path, reference, rule, enabled ?? true]);
-  return a !== undefined && text(a) === text(b);
 }
 
 function denied(message: string): Promise<never> {
