@@ -101,6 +101,17 @@ describe("the answer to a WebSocket handshake", () => {
     "not-found": 404,
     "header-too-large": 431,
     "request-timeout": 408,
+    // Of the management API, which has no handshakes.
+    "invalid-input": 400,
+    unauthorized: 401,
+    "host-not-allowed": 403,
+    "origin-not-allowed": 403,
+    "writes-not-allowed": 403,
+    "unknown-endpoint": 404,
+    "no-such-mapping": 404,
+    "mappings-unwritable": 409,
+    "body-too-large": 413,
+    "unsupported-media-type": 415,
   };
   for (const code of errorCodes) {
     const status = ofTheRequest[code] ?? 426;
