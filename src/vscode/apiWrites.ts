@@ -87,7 +87,14 @@ export class ApiWrites implements Disposable {
         }
       };
       const waiting: Waiting = { write, settle, isSettled: false };
-      const timer = setTimeout(() => settle(() => denied("Nobody has allowed it in time.")), timeLimit);
+      const timer = setTimeout(() => {
+        settle(() => denied("Nobody has allowed it in time."));
+        // A question that stays open must not keep later ones out.
+        const index = this.#waiting.indexOf(waiting);
+        if (index !== -1) {
+          this.#waiting.splice(index, 1);
+        }
+      }, timeLimit);
       this.#waiting.push(waiting);
       void this.#next();
     });
@@ -99,11 +106,8 @@ export class ApiWrites implements Disposable {
     }
     this.#isAsking = true;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (!next.isSettled) {
-        const outcome = this.#decide(next);
-        // The next one begins with what this one leaves.
-        await outcome.catch(() => undefined);
-      }
+      // The next one begins with what this one leaves.
+      await this.#decide(next);
     }
     this.#isAsking = false;
   }
@@ -113,7 +117,9 @@ export class ApiWrites implements Disposable {
     try {
       const verdict = this.#isApproved(write) ? "once" : await this.#options.ask(this.#question(write));
       if (waiting.isSettled) {
-        this.#options.onTooLate();
+        if (verdict !== "no") {
+          this.#options.onTooLate();
+        }
         return;
       }
       if (verdict === "no") {
