@@ -144,8 +144,10 @@ export class Session implements vscode.Disposable {
   /** The stored token has changed; if another window did that, this one follows. */
   accountChanged(): Promise<void> {
     return this.#serially(async () => {
+      const disconnections = this.#disconnections;
       const token = await this.#options.tokens.read();
-      if (digest(token) === this.#tokenInUse) {
+      // Of a token that was read before a disconnection nothing holds any more.
+      if (digest(token) === this.#tokenInUse || disconnections !== this.#disconnections) {
         return;
       }
       this.#account = token === undefined ? { kind: "none" } : { kind: "present" };
