@@ -1,5 +1,6 @@
-import { type IncomingMessage } from "node:http";
+import { type IncomingMessage, type Server } from "node:http";
 import { type Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import { OneCliError } from "../core/errors.ts";
 import { closeWithError } from "./answers.ts";
 
@@ -15,6 +16,16 @@ const defaultLimits: HeadLimits = { first: 30_000, next: 60_000 };
 
 export function headLimits(limits: Partial<HeadLimits> = {}): HeadLimits {
   return { ...defaultLimits, ...limits };
+}
+
+/** The event by which a server has a connection that speaks HTTP: with TLS in between, it comes after the handshake. */
+export function connectionEvent(server: Server): "connection" | "secureConnection" {
+  return server instanceof TlsServer ? "secureConnection" : "connection";
+}
+
+/** Names an open connection: no two of a machine have both ends in common. Nothing of it is known of a closed one. */
+export function connectionKey({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join(" ");
 }
 
 type State =

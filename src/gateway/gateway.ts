@@ -27,12 +27,13 @@ import { AccountTraffic } from "./accountTraffic.ts";
 import { Activity } from "./activity.ts";
 import { type CertificateAuthority } from "./certificateAuthority.ts";
 import { type HeadLimits } from "./connections.ts";
+import { type Agent, Credentials } from "./credentials.ts";
 import { Dialer } from "./dialer.ts";
 import { type ExchangeServices } from "./exchange.ts";
 import { Interceptor } from "./interceptor.ts";
 import { InternalSite } from "./internalSite.ts";
 import { parseNoProxy } from "./noProxy.ts";
-import { ProxyServer } from "./proxyServer.ts";
+import { ProxyServer, type ServerIdentity } from "./proxyServer.ts";
 import { Trust } from "./tlsConnection.ts";
 import { Upstream } from "./upstream.ts";
 import { WebSockets } from "./webSockets.ts";
@@ -40,7 +41,8 @@ import { WebSockets } from "./webSockets.ts";
 /** Milliseconds that requests in flight get when the gateway stops. */
 const drainTime = 5_000;
 
-const username = "onecli";
+/** User name of the gateway's own credential. */
+export const username = "onecli";
 
 export interface GatewayOptions {
   readonly mappings: readonly Mapping[];
@@ -51,8 +53,16 @@ export interface GatewayOptions {
   readonly parentProxy?: ParentProxy | undefined;
   /** What is reached without it, in lists as NO_PROXY has them. */
   readonly noProxy?: readonly string[];
+  /** Address to listen on; 127.0.0.1 without it. */
+  readonly host?: string;
   /** 0 for any free port. */
   readonly port?: number;
+  /** With it, clients speak TLS to the proxy itself. */
+  readonly tls?: ServerIdentity | undefined;
+  /** Who else may use the gateway, beside its own credential. */
+  readonly agents?: readonly Agent[];
+  /** `true`: the gateway's own credential is not accepted. */
+  readonly agentsOnly?: boolean;
   /** Of an earlier run, so that its terminals go on working; a fresh one of 256 bits otherwise. */
   readonly password?: string;
   readonly logger: Logger;
@@ -111,7 +121,7 @@ export class Gateway {
   }
 
   /**
-   * Listens on 127.0.0.1. Nothing is asked of 1Password.
+   * Listens. Nothing is asked of 1Password.
    * @throws Error with Node's code (`EADDRINUSE`) where the port cannot be had; ParentProxyError where the parent proxy
    * is this gateway.
    */
@@ -150,10 +160,12 @@ export class Gateway {
     const interceptor = new Interceptor({ authority: options.authority, ...shared });
     const password = options.password ?? randomBytes(32).toString("base64url");
     const internalSite = new InternalSite({ authority: options.authority, state, activity, logger });
+    const own = options.agentsOnly === true ? undefined : { username, password };
     const proxy = new ProxyServer({
+      host: options.host ?? "127.0.0.1",
       port: options.port ?? 0,
-      username,
-      password,
+      tls: options.tls,
+      credentials: new Credentials(own, options.agents ?? []),
       interceptor,
       internalSite,
       ...shared,
@@ -197,6 +209,19 @@ export class Gateway {
     this.#state.connected = true;
     this.#internalSite.accountChanged();
     this.#resolver.connect(account);
+  }
+
+  /**
+   * {@link connect} for another token of the account in use: questions under way are still answered by the earlier one,
+   * so no request in flight notices.
+   */
+  async replace(account: Account): Promise<void> {
+    const earlier = this.#account;
+    this.#account = account;
+    this.#state.connected = true;
+    this.#internalSite.accountChanged();
+    await this.#resolver.replace(account);
+    earlier?.dispose();
   }
 
   disconnect(): void {
@@ -293,6 +318,29 @@ export class Gateway {
     this.#proxy.tunnels.closeMapped(isMapped);
     this.#interceptor.closeUnmapped(isMapped);
     this.#webSockets.closeUnmapped(isMapped);
+  }
+
+  /** Takes effect at once: what was opened by a credential that is gone is closed. */
+  setAgents(agents: readonly Agent[]): void {
+    this.#proxy.setAgents(agents);
+  }
+
+  /** The certificate that connections to come are shown; without effect where clients do not speak TLS to the proxy. */
+  setIdentity(identity: ServerIdentity): void {
+    this.#proxy.setIdentity(identity);
+  }
+
+  /** Connections of clients, and those of them that are tunnels. */
+  get load(): { readonly connections: number; readonly tunnels: number } {
+    return { connections: this.#proxy.connections.size, tunnels: this.#proxy.tunnels.size };
+  }
+
+  get connected(): boolean {
+    return this.#state.connected;
+  }
+
+  get stopping(): boolean {
+    return this.#state.stopping;
   }
 
   /** Refuses what is new, gives requests in flight five seconds, then closes everything. */

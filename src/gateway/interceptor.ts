@@ -5,7 +5,7 @@ import { LRUCache } from "lru-cache";
 import { type Authority } from "../core/hostname.ts";
 import { type Logger } from "../core/ports.ts";
 import { type CertificateAuthority, leafUse } from "./certificateAuthority.ts";
-import { type HeadLimits } from "./connections.ts";
+import { connectionKey, type HeadLimits } from "./connections.ts";
 import { type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
 import { Http1Server } from "./http1Server.ts";
 import { Http2Server } from "./http2Server.ts";
@@ -36,8 +36,8 @@ export class Interceptor {
     // A clock that goes on while the machine sleeps, as the leaf's time does.
     perf: Date,
   });
-  /** Connections in their handshake, by the client's port: on one listener it names a connection. */
-  readonly #handshakes = new Map<number, { readonly raw: Socket; readonly origin: ExchangeOrigin }>();
+  /** Connections in their handshake. */
+  readonly #handshakes = new Map<string, { readonly raw: Socket; readonly origin: ExchangeOrigin }>();
 
   constructor({ authority, services, logger, limits, onHandshake }: InterceptorOptions) {
     this.#onHandshake = onHandshake;
@@ -50,13 +50,13 @@ export class Interceptor {
 
   /** Takes over a client's socket whose CONNECT to a mapped host was answered. */
   async accept(raw: Socket, origin: ExchangeOrigin): Promise<void> {
-    const port = raw.remotePort;
-    if (port === undefined) {
+    if (raw.remotePort === undefined) {
       raw.destroy();
       return;
     }
-    this.#handshakes.set(port, { raw, origin });
-    raw.once("close", () => this.#handshakes.delete(port));
+    const key = connectionKey(raw);
+    this.#handshakes.set(key, { raw, origin });
+    raw.once("close", () => this.#handshakes.delete(key));
     try {
       const server = await this.#serverFor(origin.authority);
       if (!raw.destroyed) {
@@ -116,13 +116,13 @@ export class Interceptor {
   }
 
   #onSecure(socket: TLSSocket): void {
-    const port = socket.remotePort;
-    const handshake = port === undefined ? undefined : this.#handshakes.get(port);
-    if (port === undefined || handshake === undefined) {
+    const key = connectionKey(socket);
+    const handshake = this.#handshakes.get(key);
+    if (handshake === undefined) {
       socket.destroy();
       return;
     }
-    this.#handshakes.delete(port);
+    this.#handshakes.delete(key);
     const protocol = socket.alpnProtocol || undefined;
     this.#onHandshake?.(handshake.origin.authority, protocol);
     const server = protocol === "h2" ? this.#http2 : this.#http1;

@@ -5,16 +5,17 @@
 //   http://  other host    -> forwarded
 //   onecli.internal        -> answered here, never passed on
 // proxy-chain owns the listener, the CONNECT handshake and the register of its connections.
-import { createHash, timingSafeEqual } from "node:crypto";
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { type Socket } from "node:net";
+import { type TlsOptions, Server as TlsServer } from "node:tls";
 import { type PrepareRequestFunctionResult, Server } from "proxy-chain";
 import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import { type Authority, HostnameError, httpsPort, parseAuthority } from "../core/hostname.ts";
 import { isInternal } from "../core/internalSite.ts";
 import { type Logger } from "../core/ports.ts";
 import { closeWithError, lingerThenDestroy, sendError } from "./answers.ts";
-import { Connections, type HeadLimits } from "./connections.ts";
+import { connectionEvent, connectionKey, Connections, headLimits, type HeadLimits } from "./connections.ts";
+import { type Admission, type Agent, type Credentials } from "./credentials.ts";
 import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
 import { handOffTo } from "./handoff.ts";
 import { Http1Downstream, type TakeSocket } from "./http1Downstream.ts";
@@ -27,10 +28,19 @@ import { onUpgrade } from "./upgrades.ts";
 const realm = "OneCLI";
 const challenge = ["proxy-authenticate", `Basic realm="${realm}"`];
 
+/** PEM: the certificate with its chain, and its key. */
+export interface ServerIdentity {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 export interface ProxyServerOptions {
+  /** Address to listen on. */
+  readonly host: string;
   readonly port: number;
-  readonly username: string;
-  readonly password: string;
+  /** With it, clients speak TLS to the proxy itself. */
+  readonly tls?: ServerIdentity | undefined;
+  readonly credentials: Credentials;
   readonly interceptor: Interceptor;
   readonly internalSite: InternalSite;
   readonly services: ExchangeServices;
@@ -38,11 +48,13 @@ export interface ProxyServerOptions {
   readonly limits?: Partial<HeadLimits>;
 }
 
-/** Always on 127.0.0.1. */
 export class ProxyServer extends Server {
   readonly tunnels: Tunnels;
-  readonly #credential: Buffer;
-  readonly #username: string;
+  readonly #credentials: Credentials;
+  /** What let a connection in, once it was let in. */
+  readonly #admitted = new WeakMap<Socket, Admission>();
+  /** Connections whose TLS is not agreed on yet. */
+  readonly #handshakes = new Map<string, Socket>();
   readonly #interceptor: Interceptor;
   readonly #internalSite: InternalSite;
   readonly #services: ExchangeServices;
@@ -51,10 +63,14 @@ export class ProxyServer extends Server {
   #closed: Promise<void> | undefined;
 
   constructor(options: ProxyServerOptions) {
-    const { port, username, password, interceptor, internalSite, services, logger, limits } = options;
-    super({ port, host: "127.0.0.1", authRealm: realm });
-    this.#credential = digest(`${username}:${password}`);
-    this.#username = username;
+    const { host, port, tls, credentials, interceptor, internalSite, services, logger, limits } = options;
+    const common = { port, host, authRealm: realm };
+    super(
+      tls === undefined
+        ? common
+        : { ...common, serverType: "https", httpsOptions: { ...listenerTls(tls, limits), noDelay: true } },
+    );
+    this.#credentials = credentials;
     this.#interceptor = interceptor;
     this.#internalSite = internalSite;
     this.#services = services;
@@ -69,7 +85,11 @@ export class ProxyServer extends Server {
     server.requestTimeout = 0;
     server.headersTimeout = 0;
     server.keepAliveTimeout = 0;
-    server.on("connection", (socket: Socket) => this.#heads.add(socket));
+    server.on(connectionEvent(server), (socket: Socket) => this.#heads.add(socket));
+    if (tls !== undefined) {
+      server.on("connection", (socket: Socket) => this.#awaitHandshake(socket));
+      server.on("secureConnection", (socket: Socket) => this.#handshakes.delete(connectionKey(socket)));
+    }
     server.on("checkExpectation", (request, response) => void this.onRequest(request, response));
     onUpgrade(server, this.#heads, (request, response, takeSocket) => {
       this.#answer(request, response, takeSocket);
@@ -84,10 +104,30 @@ export class ProxyServer extends Server {
     });
   }
 
+  /** For connections to come; those that are open keep what they were shown. */
+  setIdentity(identity: ServerIdentity): void {
+    const { server } = this;
+    if (server instanceof TlsServer) {
+      server.setSecureContext(listenerTls(identity));
+    }
+  }
+
+  /** Takes effect at once: whatever was let in by a credential that is gone is closed. */
+  setAgents(agents: readonly Agent[]): void {
+    const gone = this.#credentials.setAgents(agents);
+    for (const socket of this.connections.values()) {
+      const admission = this.#admitted.get(socket);
+      if (admission !== undefined && gone.has(admission)) {
+        socket.destroy();
+      }
+    }
+  }
+
   /** No new connections; idle ones are closed, busy ones after their answer. Fulfilled when no request is under way. */
   drain(): Promise<void> {
     const { server } = this;
     this.#closed = new Promise((resolve) => server.close(() => resolve()));
+    this.#handshakes.forEach((socket) => socket.destroy());
     return this.#heads.drain();
   }
 
@@ -112,14 +152,14 @@ export class ProxyServer extends Server {
 
   #answer(request: IncomingMessage, response: ServerResponse, takeSocket?: TakeSocket): void {
     try {
-      this.#authenticate(request);
+      const agent = this.#authenticate(request);
       const { authority, path } = plainTarget(request.url ?? "");
       if (isInternal(authority.host)) {
         void this.#internalSite.answer(authority, path, request, response);
         return;
       }
       const client = new Http1Downstream(request, response, takeSocket);
-      const exchange = new Exchange(client, { authority, agent: this.#username }, this.#services);
+      const exchange = new Exchange(client, { authority, agent }, this.#services);
       exchange.forwardPlain(path, this.#isMapped(authority));
     } catch (error) {
       const refusal = toOneCliError(error);
@@ -139,12 +179,12 @@ export class ProxyServer extends Server {
   /** Authenticates a CONNECT and decides where it leads. */
   override async callPrepareRequestFunction(request: IncomingMessage): Promise<PrepareRequestFunctionResult> {
     const { socket } = request;
-    this.#authenticate(request);
+    const agent = this.#authenticate(request);
     if (this.#services.isStopping()) {
       throw new OneCliError("gateway-stopping", "The gateway is stopping.");
     }
     const authority = connectTarget(request.url ?? "");
-    const origin = { authority, agent: this.#username };
+    const origin = { authority, agent };
     this.#heads.release(socket);
     if (isInternal(authority.host)) {
       const run = this.#internalSite.runOf(authority);
@@ -206,6 +246,15 @@ export class ProxyServer extends Server {
     }
   }
 
+  override onTLSClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (error.code === "ERR_SSL_HTTP_REQUEST") {
+      this.#logger.info("A client spoke plain http to the proxy: the proxy's URL must begin with https://.");
+    } else {
+      this.#logger.debug(`The TLS handshake of a client with the proxy failed (${error.code ?? "no code"}).`);
+    }
+    socket.destroy();
+  }
+
   /** Whether a secret belongs to the host that a plain http request names: http's port stands for https's. */
   #isMapped(authority: Authority): boolean {
     const { credentialFor } = this.#services;
@@ -215,22 +264,36 @@ export class ProxyServer extends Server {
     );
   }
 
-  #authenticate(request: IncomingMessage): void {
-    const [scheme = "", encoded = ""] = (request.headers["proxy-authorization"] ?? "").split(/ +/, 2);
-    const given = digest(Buffer.from(encoded, "base64"));
-    // Equal lengths and equal time, whatever is given.
-    const matches = timingSafeEqual(given, this.#credential);
-    if (scheme.toLowerCase() !== "basic" || !matches) {
+  /** @returns the name of who asks */
+  #authenticate({ headers, socket }: IncomingMessage): string {
+    const admission = this.#credentials.check(headers["proxy-authorization"]);
+    if (admission === undefined) {
       throw new OneCliError(
         "proxy-authentication-required",
         "The proxy's user name or password is missing or wrong.",
       );
     }
+    this.#admitted.set(socket, admission);
+    return admission.name;
+  }
+
+  /** Node gives up on a handshake in time; a gateway that stops does not wait for that. */
+  #awaitHandshake(socket: Socket): void {
+    const key = connectionKey(socket);
+    this.#handshakes.set(key, socket);
+    socket.once("close", () => this.#handshakes.delete(key));
   }
 }
 
-function digest(data: string | Buffer): Buffer {
-  return createHash("sha256").update(data).digest();
+function listenerTls({ certificate, key }: ServerIdentity, limits?: Partial<HeadLimits>): TlsOptions {
+  return {
+    cert: certificate,
+    key,
+    minVersion: "TLSv1.2",
+    handshakeTimeout: headLimits(limits).first,
+    // As http has it: a client may end its side and still wait for the answer.
+    allowHalfOpen: true,
+  };
 }
 
 function connectTarget(target: string): Authority {

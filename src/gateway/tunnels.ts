@@ -13,6 +13,10 @@ export class Tunnels {
     this.#activity = activity;
   }
 
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** Ties a client to its target until both have finished; either may finish first. */
   join(client: Socket, target: Socket, origin: ExchangeOrigin, startedAt: number): void {
     if (client.destroyed || target.destroyed) {

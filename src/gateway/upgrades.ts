@@ -3,7 +3,7 @@ import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import { type Socket } from "node:net";
 import { fieldValues, withoutFields } from "../core/headers.ts";
 import { headBytes, lingerThenDestroy } from "./answers.ts";
-import { type Connections } from "./connections.ts";
+import { connectionEvent, type Connections } from "./connections.ts";
 import { type TakeSocket } from "./http1Downstream.ts";
 
 /** Bytes that a client may send before its upgrade is answered. */
@@ -28,7 +28,7 @@ export function onUpgrade(
     }
     if (!asksForWebSocket(request)) {
       socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]));
-      server.emit("connection", socket);
+      server.emit(connectionEvent(server), socket);
       return;
     }
     const early = keepEarlyBytes(socket, head);

@@ -8,10 +8,9 @@ import {
 } from "../gateway/certificateAuthority.ts";
 import { type AuthorityPems } from "../shared/gatewayProtocol.ts";
 import { nameOf } from "../gateway/trustBundle.ts";
-import { type Config, dataDirFault, UsageError } from "./config.ts";
-
-const certificateFile = "certificate.pem";
-const keyFile = "key.pem";
+import { certificateFile, keyFile } from "./authorityFiles.ts";
+import { type Config, dataDirFault } from "./config.ts";
+import { UsageError } from "./usageError.ts";
 
 /**
  * The CA of a data folder, made at the first start and kept. Certificate and key come into being together, by the

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { tools } from "../doctor/tools.ts";
-import { UsageError } from "./config.ts";
+import { agentNameProblem } from "./agents.ts";
+import { UsageError } from "./usageError.ts";
 import { type Shell, shells } from "./shellCode.ts";
 
 export type TokenSource =
@@ -27,6 +28,8 @@ export type Invocation =
       readonly report: string | undefined;
       readonly tools: readonly string[];
     }
+  | { readonly kind: "agent"; readonly name: string }
+  | { readonly kind: "authority"; readonly out: string }
   | { readonly kind: "env"; readonly config: string | undefined; readonly shell: Shell };
 
 const help = {
@@ -37,6 +40,8 @@ Usage:
   onecli-gateway serve --config FILE                       run a gateway until it is stopped
   onecli-gateway env                                       print the variables that lead a shell to it
   onecli-gateway doctor                                    prove, tool by tool, that it works here
+  onecli-gateway agent NAME                                make a password for one who may use a shared gateway
+  onecli-gateway authority --out DIR                       make a CA for several gateways to share
 
   onecli-gateway COMMAND --help    more about a command
   onecli-gateway --version
@@ -50,7 +55,8 @@ Listens on 127.0.0.1 and, when it does, prints one line of JSON:
   {"proxy":"http://USER:PASSWORD@127.0.0.1:PORT","ca":"FILE","bundle":"FILE"}
 and, if the management API is on, "api":{"url":"http://127.0.0.1:PORT","tokenFile":"FILE"} in it.
 Everything else goes to stderr. SIGTERM or SIGINT stops it: requests in flight get 5 seconds, a second signal ends it
-at once.
+at once. Changes of FILE, of the token's file and of the TLS certificate are applied while it runs; what cannot be used
+is said on stderr, and the last good state stays.
 
   --config FILE       JSON; only "mappings" is required, paths are relative to FILE:
                       {
@@ -65,7 +71,11 @@ at once.
                         "parentProxy": "http://127.0.0.1:3128",    (https:// and socks5:// too)
                         "noProxy": ["internal.example", "10.0.0.0/8"],
                         "extraCaCertificates": ["ca.pem"],
-                        "listen": {"port": 0},
+                        "listen": {"host": "127.0.0.1", "port": 0,
+                                   "tls": {"certificate": "tls.crt", "key": "tls.key"}},
+                        "agents": [{"name": "ci-1", "passwordHash": "sha256:…"}],
+                        "authority": {"certificate": "ca/certificate.pem", "key": "ca/key.pem"},
+                        "log": {"format": "text", "level": "info"},
                         "dataDir": "state",
                         "api": {"port": 0, "writes": false}
                       }
@@ -75,6 +85,9 @@ at once.
                         {"kind": "query", "name": "key"}
                         {"kind": "service", "id": "gemini"}
                       "path" limits it to that path and everything below; the longest that fits wins.
+                      "agents" may use the gateway beside its own password (onecli-gateway agent). A host beyond
+                      loopback needs them, and "tls" or "insecure": true in "listen".
+                      "log": "format" is text or json (with a line per request), "level" trace, debug, info, warn, error.
   --token-fd N        read the Service Account token from this file descriptor
   --token-file FILE   read it from this file
                       (otherwise: the variable OP_SERVICE_ACCOUNT_TOKEN; without a token, mapped hosts are refused)
@@ -112,7 +125,22 @@ Exit status 0: all is well; 1: something is not.
   --report FILE       write it to a file as well, as JSON
   TOOL                look at these alone: ${tools.map(({ name }) => name).join(", ")}
 `,
+  agent: `Usage: onecli-gateway agent NAME
+
+Makes a password for one who may use a gateway and prints it, once, with the entry for "agents" of the configuration:
+  {"password":"…","entry":{"name":"NAME","passwordHash":"sha256:…"}}
+The agent's proxy is http(s)://NAME:PASSWORD@HOST:PORT; the name is what the log and the activity call it.
+`,
+  authority: `Usage: onecli-gateway authority --out DIR
+
+Makes a CA in DIR (certificate.pem, key.pem) and prints the entry for "authority" of the configuration. Gateways that
+stand in for each other need the same CA: agents trust its certificate, whichever of them answers.
+
+  --out DIR           a folder; files that are there already are not written over
+`,
 } as const;
+
+const commands = "serve, run, env, doctor, agent or authority";
 
 const commonOptions = { help: { type: "boolean", short: "h" } } as const;
 const tokenOptions = { "token-fd": { type: "string" }, "token-file": { type: "string" } } as const;
@@ -135,10 +163,14 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
       return parseEnv(rest);
     case "doctor":
       return parseDoctor(rest);
+    case "agent":
+      return parseAgent(rest);
+    case "authority":
+      return parseAuthority(rest);
     case undefined:
-      throw usage("a command is missing: serve, run, env or doctor");
+      throw usage(`a command is missing: ${commands}`);
     default:
-      throw usage(`there is no command ${JSON.stringify(command)}: it is serve, run, env or doctor`);
+      throw usage(`there is no command ${JSON.stringify(command)}: it is ${commands}`);
   }
 }
 
@@ -214,6 +246,35 @@ function parseDoctor(args: string[]): Invocation {
   }
   const { config, json = false, report } = values;
   return { kind: "doctor", config, json, report, tools: positionals };
+}
+
+function parseAgent(args: string[]): Invocation {
+  const { values, positionals } = parse(args, commonOptions);
+  if (values.help === true) {
+    return { kind: "help", text: help.agent };
+  }
+  const [name, ...more] = positionals;
+  if (name === undefined) {
+    throw usage("agent: the name is missing", "agent");
+  }
+  refusePositionals(more, "agent", " behind the name");
+  const problem = agentNameProblem(name);
+  if (problem !== undefined) {
+    throw usage(`agent: ${JSON.stringify(name)} ${problem}`, "agent");
+  }
+  return { kind: "agent", name };
+}
+
+function parseAuthority(args: string[]): Invocation {
+  const { values, positionals } = parse(args, { ...commonOptions, out: { type: "string" } });
+  if (values.help === true) {
+    return { kind: "help", text: help.authority };
+  }
+  refusePositionals(positionals, "authority");
+  if (values.out === undefined || values.out === "") {
+    throw usage("authority: --out DIR is missing", "authority");
+  }
+  return { kind: "authority", out: values.out };
 }
 
 type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;

@@ -1,5 +1,4 @@
 import { X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
@@ -16,6 +15,14 @@ import {
 } from "../core/parentProxy.ts";
 import { certificatesIn } from "../gateway/trustBundle.ts";
 import { type ConfiguredSecret } from "./storedSecretValues.ts";
+import { type Agent } from "../gateway/credentials.ts";
+import { type AuthorityPems } from "../shared/gatewayProtocol.ts";
+import { agentSchema, readAgents } from "./agents.ts";
+import { authoritySchema, readAuthority } from "./authorityFiles.ts";
+import { isBeyondLoopback, type Listen, listenSchema, readListen } from "./listen.ts";
+import { logSchema, type LogSettings, logSettings } from "./log.ts";
+import { UsageError } from "./usageError.ts";
+import { type ReadText, readText } from "./watchedFiles.ts";
 
 /** The configuration file, as it is written. Paths are relative to the file. */
 const configSchema = z.strictObject({
@@ -24,7 +31,10 @@ const configSchema = z.strictObject({
   parentProxy: z.string().optional(),
   noProxy: z.union([z.string(), z.array(z.string())], "expected a text or a list of texts").optional(),
   extraCaCertificates: z.array(z.string()).optional(),
-  listen: z.strictObject({ port: z.int().min(0).max(65_535) }).optional(),
+  listen: listenSchema.optional(),
+  agents: z.array(agentSchema).optional(),
+  authority: authoritySchema.optional(),
+  log: logSchema.optional(),
   dataDir: z.string().min(1).optional(),
   api: z
     .strictObject({
@@ -67,17 +77,14 @@ export interface Config {
   readonly noProxy: readonly string[];
   /** PEM. */
   readonly extraCaCertificates: readonly string[];
-  readonly port: number;
+  readonly listen: Listen;
+  /** Who else may use the gateway; beyond loopback, who alone may. */
+  readonly agents: readonly Agent[];
+  /** The CA; without it the data folder has one. */
+  readonly authority: AuthorityPems | undefined;
+  readonly log: LogSettings;
   readonly dataDir: string;
   readonly api: ApiConfig | undefined;
-}
-
-/** One line for the person who started the program: what is wrong, and where. */
-export class UsageError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "UsageError";
-  }
 }
 
 /** What the file system said of the data folder, as a line for the user; anything else as it is. */
@@ -91,9 +98,13 @@ export function dataDirFault({ file, dataDir }: Pick<Config, "file" | "dataDir">
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws UsageError that names the file and the key or value. */
-export async function readConfig(file: string, environment: Environment): Promise<Config> {
+export async function readConfig(
+  file: string,
+  environment: Environment,
+  read: ReadText = readText,
+): Promise<Config> {
   const fail = (message: string) => new UsageError(`${file}: ${message}`);
-  const shape = configSchema.safeParse(await readJson(file));
+  const shape = configSchema.safeParse(await readJson(file, read));
   if (!shape.success) {
     throw fail(describeIssue(shape.error));
   }
@@ -105,6 +116,17 @@ export async function readConfig(file: string, environment: Environment): Promis
     parseConfiguredSecret(entry, folder),
   );
   refuseBroken("storedSecrets", broken, fail);
+  const { agents, problem: agentProblem } = readAgents(shape.data.agents ?? []);
+  if (agentProblem !== undefined) {
+    throw fail(`agents.${agentProblem}`);
+  }
+  const inFolder = { read: (name: string) => read(resolve(folder, name)), fail };
+  const listenTo = await readListen(listen ?? {}, inFolder);
+  if (isBeyondLoopback(listenTo.host) && agents.length === 0) {
+    throw fail(
+      `agents: none is there, and beyond loopback (listen.host ${listenTo.host}) nobody else is let in; "onecli-gateway agent NAME" makes one`,
+    );
+  }
   return {
     file,
     mappings,
@@ -114,12 +136,16 @@ export async function readConfig(file: string, environment: Environment): Promis
     noProxy: [noProxy, noProxyOfEnvironment(environment)].flat(),
     extraCaCertificates: await Promise.all(
       extraCaCertificates.map((name, index) =>
-        readCertificates(resolve(folder, name), (message) =>
+        readCertificates(inFolder.read(name), (message) =>
           fail(`extraCaCertificates.${index}: ${name} ${message}`),
         ),
       ),
     ),
-    port: listen?.port ?? 0,
+    listen: listenTo,
+    agents,
+    authority:
+      shape.data.authority === undefined ? undefined : await readAuthority(shape.data.authority, inFolder),
+    log: logSettings(shape.data.log),
     dataDir: dataDir === undefined ? defaultDataDir(environment) : resolve(folder, dataDir),
     api: api && {
       port: api.port ?? 0,
@@ -165,10 +191,10 @@ function parseConfiguredSecret(entry: unknown, folder: string): ConfiguredSecret
   return { ...secret, source };
 }
 
-async function readJson(file: string): Promise<unknown> {
+async function readJson(file: string, read: ReadText): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await read(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${file}: the file ${code === "ENOENT" ? "does not exist" : "cannot be read"}`);
@@ -202,10 +228,13 @@ function chooseParentProxy(
   }
 }
 
-async function readCertificates(file: string, fail: (message: string) => UsageError): Promise<string> {
+async function readCertificates(
+  reading: Promise<string>,
+  fail: (message: string) => UsageError,
+): Promise<string> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await reading;
   } catch {
     throw fail("cannot be read");
   }

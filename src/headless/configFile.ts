@@ -3,7 +3,8 @@ import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/
 import { z } from "zod";
 import { OneCliError } from "../core/errors.ts";
 import { type Mapping, type MappingInput, parseMapping, parseMappings } from "../core/mapping.ts";
-import { readConfig, UsageError } from "./config.ts";
+import { readConfig } from "./config.ts";
+import { UsageError } from "./usageError.ts";
 
 /** Of all that a configuration holds, what is changed here. Everything else stays as it is. */
 const content = z.looseObject({ mappings: z.array(z.unknown()) });

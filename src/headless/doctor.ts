@@ -7,7 +7,10 @@ import { gatewayOf } from "../doctor/gatewayClient.ts";
 import { type Report } from "../doctor/report.ts";
 import { formatReport } from "../doctor/table.ts";
 import { type Invocation } from "./commandLine.ts";
-import { type Config, readConfig, UsageError } from "./config.ts";
+import { type Config, readConfig } from "./config.ts";
+import { UsageError } from "./usageError.ts";
+import { onLoopback } from "./listen.ts";
+import { logSettings } from "./log.ts";
 import { silentLogger } from "./run.ts";
 import { startGateway } from "./start.ts";
 import { StoredSecretValues } from "./storedSecretValues.ts";
@@ -89,12 +92,15 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
             parentProxySource: "parentProxy",
             noProxy: [],
             extraCaCertificates: [],
-            port: 0,
+            listen: onLoopback(0),
+            agents: [],
+            authority: undefined,
+            log: logSettings(),
             dataDir: folder,
             api: undefined,
           }
         : // The port may be that of a gateway that runs.
-          { ...(await readConfig(file, environment)), port: 0 };
+          { ...(await readConfig(file, environment)), listen: onLoopback(0), agents: [] };
     const { gateway, files } = await startGateway(
       { ...config, storedSecrets: [] },
       undefined,

@@ -9,7 +9,8 @@ import {
   type ManagementApiOptions,
   type ManagementWrites,
 } from "../shared/management.ts";
-import { type Config, dataDirFault, UsageError } from "./config.ts";
+import { type Config, dataDirFault } from "./config.ts";
+import { UsageError } from "./usageError.ts";
 import { ConfigFile } from "./configFile.ts";
 
 /** What `serve` says of it. */

@@ -2,8 +2,11 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { type GatewayEndpoint, terminalEnvironment } from "../core/terminalEnvironment.ts";
+import { makeAgent } from "./agents.ts";
+import { makeAuthority } from "./authorityFiles.ts";
 import { type Invocation, parseCommandLine } from "./commandLine.ts";
-import { readConfig, UsageError } from "./config.ts";
+import { readConfig } from "./config.ts";
+import { UsageError } from "./usageError.ts";
 import { doctor } from "./doctor.ts";
 import { run } from "./run.ts";
 import { serve } from "./serve.ts";
@@ -47,6 +50,12 @@ async function execute(invocation: Invocation, environment: NodeJS.ProcessEnv): 
       return await run(invocation, environment);
     case "doctor":
       return await doctor(invocation, environment);
+    case "agent":
+      process.stdout.write(`${JSON.stringify(makeAgent(invocation.name))}\n`);
+      return 0;
+    case "authority":
+      process.stdout.write(`${JSON.stringify({ authority: await makeAuthority(invocation.out) })}\n`);
+      return 0;
     case "env":
       return await printEnvironment(invocation, environment);
   }
@@ -79,7 +88,7 @@ const nothingConfigured = { storedSecrets: [], mappings: [], extraCaCertificates
 
 function readServingLine(): { endpoint: GatewayEndpoint; ca: string; bundle: string } {
   const mistake = new UsageError(
-    "env reads the JSON line of serve from stdin (see onecli-gateway env --help)",
+    "env reads the JSON line of serve, of a gateway on 127.0.0.1 without TLS, from stdin (see onecli-gateway env --help)",
   );
   if (process.stdin.isTTY) {
     throw mistake;

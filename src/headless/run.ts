@@ -5,6 +5,7 @@ import { type Logger } from "../core/ports.ts";
 import { terminalEnvironment } from "../core/terminalEnvironment.ts";
 import { type Invocation } from "./commandLine.ts";
 import { readConfig } from "./config.ts";
+import { onLoopback } from "./listen.ts";
 import { startGateway } from "./start.ts";
 import { StoredSecretValues } from "./storedSecretValues.ts";
 import { readToken } from "./token.ts";
@@ -20,7 +21,8 @@ export async function run(
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
   const token = readToken(invocation.token, environment);
-  const config = await readConfig(invocation.config, environment);
+  const shared = await readConfig(invocation.config, environment);
+  const config = { ...shared, listen: onLoopback(shared.listen.port), agents: [] };
   const { gateway, files } = await startGateway(
     config,
     token,

@@ -1,12 +1,16 @@
 import { constants } from "node:os";
-import { type Logger } from "../core/ports.ts";
-import { proxyUrl } from "../core/terminalEnvironment.ts";
+import { OnePassword } from "../secrets/onePassword.ts";
+import { version } from "../shared/version.ts";
 import { type Invocation } from "./commandLine.ts";
 import { readConfig } from "./config.ts";
 import { startApi } from "./managementApi.ts";
+import { listenUrl } from "./listen.ts";
+import { ServeLog } from "./log.ts";
+import { LiveConfig } from "./reload.ts";
 import { startGateway } from "./start.ts";
 import { StoredSecretValues } from "./storedSecretValues.ts";
 import { readToken } from "./token.ts";
+import { ReadFiles, watchFiles } from "./watchedFiles.ts";
 
 const stopSignals = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
@@ -16,7 +20,8 @@ export async function serve(
   environment: NodeJS.ProcessEnv,
 ): Promise<number> {
   // Before anybody listens to signals: waiting for the token blocks, and a signal must end that.
-  const token = readToken(source, environment);
+  const files = new ReadFiles();
+  const token = readToken(source, environment, files);
   // Listened to before there is a gateway: a signal that comes while it is being built stops it as well.
   const stopped = new Promise<void>((resolve) => {
     let stopping = false;
@@ -34,35 +39,36 @@ export async function serve(
     // Whoever read it may have gone; the gateway is still somebody's.
     stream.on("error", () => undefined);
   }
-  const config = await readConfig(file, environment);
-  const { gateway, files } = await startGateway(
-    config,
-    token,
-    new StoredSecretValues(environment),
+  const config = await readConfig(file, environment, files.read);
+  const logger = new ServeLog(config.log);
+  const values = new StoredSecretValues(environment, files.read);
+  const { gateway, files: trust } = await startGateway(config, token, values, environment, logger);
+  gateway.activity.subscribe((record) => logger.access(record));
+  const live = new LiveConfig(config, token, files, {
+    gateway,
+    values,
+    useToken: (replaced) =>
+      void gateway.replace(new OnePassword({ token: replaced, integrationVersion: version })),
+    useLog: (settings) => (logger.settings = settings),
+    logger,
     environment,
-    stderrLogger(),
-  );
-  const { endpoint } = gateway;
-  const api = await startApi(config, gateway, files.ca, environment).catch(async (error: unknown) => {
+    token: source,
+  });
+  const api = await startApi(config, gateway, trust.ca, environment).catch(async (error: unknown) => {
     await gateway.stop();
     throw error;
   });
-  const { ca, bundle } = files;
-  process.stdout.write(
-    `${JSON.stringify({ proxy: proxyUrl(endpoint), ca, bundle, ...(api !== undefined && { api: api.served }) })}\n`,
-  );
+  const endWatching = watchFiles(files, () => live.reload());
+  const line = {
+    proxy: listenUrl(config.listen, gateway.endpoint),
+    ca: trust.ca,
+    bundle: trust.bundle,
+    ...(api !== undefined && { api: api.served }),
+  };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
   // Signal listeners do not keep the process alive; the gateway's listener does, until it is stopped.
   await stopped;
+  endWatching();
   await Promise.all([api?.api.close(), gateway.stop()]);
   return 0;
-}
-
-function stderrLogger(): Logger {
-  const log =
-    (level: string) =>
-    (message: string, ...details: unknown[]) => {
-      process.stderr.write(`${[level, message, ...details.map(String)].join(" ")}\n`);
-    };
-  const nothing = () => undefined;
-  return { trace: nothing, debug: nothing, info: log("info"), warn: log("warn"), error: log("error") };
 }

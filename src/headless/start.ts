@@ -1,12 +1,15 @@
 import { ParentProxyError } from "../core/parentProxy.ts";
 import { type Logger } from "../core/ports.ts";
 import { type TrustFiles } from "../core/terminalEnvironment.ts";
+import { CertificateAuthority } from "../gateway/certificateAuthority.ts";
 import { Gateway } from "../gateway/gateway.ts";
 import { machineRoots, writeTrustFiles } from "../gateway/trustBundle.ts";
 import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { openAuthority } from "./authorityFolder.ts";
-import { type Config, dataDirFault, UsageError } from "./config.ts";
+import { type Config, dataDirFault } from "./config.ts";
 import { type StoredSecretValues } from "./storedSecretValues.ts";
+import { UsageError } from "./usageError.ts";
+import { isBeyondLoopback } from "./listen.ts";
 
 /**
  * Starts a gateway as a configuration says.
@@ -21,7 +24,10 @@ export async function startGateway(
   logger: Logger,
 ): Promise<{ gateway: Gateway; files: TrustFiles }> {
   const storedSecrets = await values.read(config.storedSecrets, config.file);
-  const authority = await openAuthority(config);
+  const authority =
+    config.authority === undefined
+      ? await openAuthority(config)
+      : await CertificateAuthority.open(config.authority);
   const roots = machineRoots();
   const extra = config.extraCaCertificates;
   const files = await writeTrustFiles(
@@ -38,10 +44,14 @@ export async function startGateway(
     trustedRoots: [...roots, ...extra],
     parentProxy: config.parentProxy,
     noProxy: config.noProxy,
-    port: config.port,
+    host: config.listen.host,
+    port: config.listen.port,
+    tls: config.listen.tls,
+    agents: config.agents,
+    agentsOnly: isBeyondLoopback(config.listen.host),
     logger,
   }).catch((error: unknown) => {
-    throw portInUse(error, config) ?? loop(error, config) ?? error;
+    throw listenFault(error, config) ?? loop(error, config) ?? error;
   });
   if (token !== undefined) {
     logger.info(`1Password: ${token.account}`);
@@ -56,12 +66,15 @@ function loop(error: unknown, { file, parentProxySource }: Config): UsageError |
     : undefined;
 }
 
-function portInUse(error: unknown, { file, port }: Config): UsageError | undefined {
+function listenFault(error: unknown, { file, listen: { host, port } }: Config): UsageError | undefined {
   switch ((error as NodeJS.ErrnoException).code) {
     case "EADDRINUSE":
       return new UsageError(`${file}: listen.port: port ${port} is in use`);
     case "EACCES":
       return new UsageError(`${file}: listen.port: port ${port} is not allowed for this user`);
+    case "EADDRNOTAVAIL":
+    case "EAFNOSUPPORT":
+      return new UsageError(`${file}: listen.host: ${host} is no address of this machine`);
     default:
       return undefined;
   }

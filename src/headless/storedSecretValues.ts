@@ -1,9 +1,9 @@
 // Where the values of stored secrets come from when there is no editor: files, and variables of the program's environment.
-import { readFile } from "node:fs/promises";
 import { SecretValue } from "../core/secretValue.ts";
 import { type StoredSecret, type StoredSecretEntry } from "../core/storedSecret.ts";
-import { UsageError } from "./config.ts";
 import { eraseFromStartEnvironment } from "./startEnvironment.ts";
+import { UsageError } from "./usageError.ts";
+import { type ReadText, readText } from "./watchedFiles.ts";
 
 export type ValueSource =
   { readonly kind: "file"; readonly file: string } | { readonly kind: "variable"; readonly name: string };
@@ -22,19 +22,23 @@ const maxLength = 64 * 1024;
  */
 export class StoredSecretValues {
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #read: ReadText;
   readonly #variables = new Map<string, SecretValue>();
 
-  constructor(environment: NodeJS.ProcessEnv) {
+  constructor(environment: NodeJS.ProcessEnv, read: ReadText = readText) {
     this.#environment = environment;
+    this.#read = read;
   }
 
   /** @param file the configuration, for messages. @throws UsageError that names the entry and shows no value. */
-  read(secrets: readonly ConfiguredSecret[], file: string): Promise<StoredSecret[]> {
+  read(secrets: readonly ConfiguredSecret[], file: string, read = this.#read): Promise<StoredSecret[]> {
     return Promise.all(
       secrets.map(async ({ source, ...entry }, index) => {
         const where = `${file}: storedSecrets.${index}`;
         const value =
-          source.kind === "file" ? await readValueFile(source.file, where) : this.#take(source.name, where);
+          source.kind === "file"
+            ? await readValueFile(source.file, where, read)
+            : this.#take(source.name, where);
         return { ...entry, value };
       }),
     );
@@ -56,10 +60,10 @@ export class StoredSecretValues {
   }
 }
 
-async function readValueFile(file: string, where: string): Promise<SecretValue> {
+async function readValueFile(file: string, where: string, read: ReadText): Promise<SecretValue> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await read(file);
   } catch (error) {
     const { code = "unknown fault" } = error as NodeJS.ErrnoException;
     throw new UsageError(`${where}.valueFile: ${file} cannot be read (${code})`);

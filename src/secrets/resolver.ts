@@ -71,6 +71,18 @@ export class Resolver {
     this.#provider = provider;
   }
 
+  /**
+   * Another source from now on, and no value of the earlier one; questions under way are still answered by that.
+   * Fulfilled when they are.
+   */
+  async replace(provider: SecretProvider): Promise<void> {
+    const questions = [...this.#questions.values()];
+    this.#provider = provider;
+    this.#pause = undefined;
+    this.#clear();
+    await Promise.allSettled(questions.map(({ answer }) => answer));
+  }
+
   /** Forgets the source and every value; questions under way end with `not-connected`. */
   disconnect(): void {
     this.#provider = undefined;

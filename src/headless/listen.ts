@@ -1,0 +1,103 @@
+// Where the gateway listens, and what it takes to listen beyond this machine.
+import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+import { createSecureContext } from "node:tls";
+import { z } from "zod";
+import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
+import { type ServerIdentity } from "../gateway/proxyServer.ts";
+import { type UsageError } from "./usageError.ts";
+
+export const listenSchema = z.strictObject({
+  host: z.string().optional(),
+  port: z.int().min(0).max(65_535).optional(),
+  tls: z.strictObject({ certificate: z.string().min(1), key: z.string().min(1) }).optional(),
+  insecure: z.boolean().optional(),
+});
+
+export interface Listen {
+  /** An address. */
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** With it, clients speak TLS to the proxy itself. */
+  readonly tls: ServerIdentity | undefined;
+  /** Beyond loopback without TLS, as the configuration says in so many words. */
+  readonly insecure: boolean;
+}
+
+/** On 127.0.0.1 for whoever has the gateway's own password, as `run` and the doctor have it. */
+export function onLoopback(port: number): Listen {
+  return { host: "127.0.0.1", port, tls: undefined, insecure: false };
+}
+
+/** Reads a file of the configuration's folder; makes an error that names the configuration. */
+interface Surroundings {
+  readonly read: (name: string) => Promise<string>;
+  readonly fail: (message: string) => UsageError;
+}
+
+/** @throws UsageError that names the key, and the fix. */
+export async function readListen(
+  { host: written = "127.0.0.1", port = 0, tls, insecure = false }: z.infer<typeof listenSchema>,
+  { read, fail }: Surroundings,
+): Promise<Listen> {
+  const host = written === "localhost" ? "127.0.0.1" : written;
+  if (isIP(host) === 0) {
+    throw fail(
+      `listen.host: ${JSON.stringify(written)} is no IP address; 0.0.0.0 or :: is every one of this machine`,
+    );
+  }
+  if (tls !== undefined && insecure) {
+    throw fail("listen.insecure: is for a proxy without TLS, and listen.tls is there; leave one of them out");
+  }
+  if (isBeyondLoopback(host) && tls === undefined && !insecure) {
+    throw fail(
+      `listen.host: ${host} is beyond loopback: set listen.tls (certificate, key), or "insecure": true where passwords may cross the network in clear`,
+    );
+  }
+  return { host, port, insecure, tls: tls && (await readIdentity(tls, { read, fail })) };
+}
+
+async function readIdentity(
+  { certificate, key }: { readonly certificate: string; readonly key: string },
+  { read, fail }: Surroundings,
+): Promise<ServerIdentity> {
+  const text = async (name: string, what: "certificate" | "key") => {
+    try {
+      return await read(name);
+    } catch {
+      throw fail(`listen.tls.${what}: ${name} cannot be read`);
+    }
+  };
+  const [certificatePem, keyPem] = await Promise.all([text(certificate, "certificate"), text(key, "key")]);
+  try {
+    new X509Certificate(certificatePem);
+  } catch {
+    throw fail(`listen.tls.certificate: ${certificate} holds no certificate in PEM form`);
+  }
+  try {
+    createSecureContext({ cert: certificatePem, key: keyPem });
+  } catch {
+    throw fail(`listen.tls.key: ${key} is no key in PEM form, or not that of the certificate`);
+  }
+  return { certificate: certificatePem, key: keyPem };
+}
+
+export function isBeyondLoopback(host: string): boolean {
+  return !/^127\.|^::1$/.test(host);
+}
+
+/**
+ * The URL by which clients reach the proxy. Beyond loopback it holds no credential, because each agent has its own; where
+ * every address of the machine is listened on, it has the machine's name.
+ */
+export function listenUrl({ host, tls }: Listen, { port, username, password }: GatewayEndpoint): string {
+  const scheme = tls === undefined ? "http" : "https";
+  const isWildcard = /^(0\.0\.0\.0|[0:]+)$/.test(host);
+  const name = isWildcard ? hostname() : host.includes(":") ? `[${host}]` : host;
+  const login = isBeyondLoopback(host)
+    ? ""
+    : `${encodeURIComponent(username)}:${encodeURIComponent(password)}@`;
+  return `${scheme}://${login}${name}:${port}`;
+}
