@@ -247,7 +247,7 @@ export class ProxyServer extends Server {
   }
 
   override onTLSClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (error.code === "ERR_SSL_HTTP_REQUEST") {
+    if (error.code === "ERR_SSL_HTTP_REQUEST" || error.code === "ERR_SSL_HTTPS_PROXY_REQUEST") {
       this.#logger.info("A client spoke plain http to the proxy: the proxy's URL must begin with https://.");
     } else {
       this.#logger.debug(`The TLS handshake of a client with the proxy failed (${error.code ?? "no code"}).`);

@@ -325,7 +325,7 @@ for (const kind of parentKinds) {
       const head = requestHead("CONNECT tunnel.example:443", basicAuthorization(fixture.endpoint).trimEnd());
       wire.send(head);
       await asked;
-      wire.socket.resetAndDestroy();
+      wire.tcp.resetAndDestroy();
       await parent.idle();
     });
 

@@ -14,6 +14,7 @@ import { type ActivityRecord } from "../../src/shared/gatewayProtocol.ts";
 import { leaksIn } from "../support/canary.ts";
 import { type Fixture, mappingsOf, secrets, startFixture } from "../support/gatewayFixture.ts";
 import { ask as askHttp2, openHttp2 } from "../support/http2.ts";
+import { proxyForClients } from "../support/proxyTls.ts";
 import { killPrograms, Program } from "../support/program.ts";
 import { assertRefusal, basicAuthorization, openConnection, requestHead } from "../support/wire.ts";
 
@@ -233,10 +234,13 @@ describe("rules", () => {
     before(async () => {
       folder = await mkdtemp(join(tmpdir(), "onecli-git-"));
       await writeFile(join(folder, "ca.pem"), fixture.pems.certificate);
+      const proxy = await proxyForClients(proxyUrl(fixture.endpoint));
+      await writeFile(join(folder, "proxy-ca.pem"), proxy.ca ?? "");
       env = {
         PATH: process.env["PATH"],
         HOME: folder,
-        HTTPS_PROXY: proxyUrl(fixture.endpoint),
+        HTTPS_PROXY: proxy.url,
+        GIT_PROXY_SSL_CAINFO: join(folder, "proxy-ca.pem"),
         GIT_SSL_CAINFO: join(folder, "ca.pem"),
         GIT_HTTP_PROXY_AUTHMETHOD: "basic",
         GIT_TERMINAL_PROMPT: "0",

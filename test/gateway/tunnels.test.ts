@@ -97,10 +97,10 @@ describe("blind tunnels", () => {
 
   it("close with the client and with the server", async () => {
     const first = await tunnel();
-    first.client.socket.resetAndDestroy();
+    first.client.tcp.resetAndDestroy();
     await first.server.closed();
     const second = await tunnel();
-    second.server.socket.resetAndDestroy();
+    second.server.tcp.resetAndDestroy();
     await second.client.closed();
   });
 
@@ -204,7 +204,7 @@ describe("blind tunnels", () => {
     );
     const asking = await holding.asked;
     const gone = once(asking, "end");
-    wire.socket.resetAndDestroy();
+    wire.tcp.resetAndDestroy();
     await gone;
     holding.release();
   });

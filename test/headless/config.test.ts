@@ -7,6 +7,7 @@ import { type HeadlessWorld, startHeadlessWorld } from "../support/headlessWorld
 import { killPrograms, type Outcome, runProgram, startProgram } from "../support/program.ts";
 
 const reference = "op://API Keys/OpenAI/api-key";
+const someHash = `sha256:${"0".repeat(64)}`;
 
 describe("onecli-gateway: configuration", () => {
   let world: HeadlessWorld;
@@ -34,7 +35,76 @@ describe("onecli-gateway: configuration", () => {
   const withRule = (rule: unknown) => ({ mappings: [{ hostname: "a.example", reference, rule }] });
   const wrongShapes: readonly (readonly [string, Record<string, unknown>, RegExp])[] = [
     ["an unknown key", { mapings: [] }, /unknown key "mapings"/],
-    ["an unknown key in listen", { listen: { port: 0, host: "0.0.0.0" } }, /listen: unknown key "host"/],
+    ["an unknown key in listen", { listen: { port: 0, hots: "::1" } }, /listen: unknown key "hots"/],
+    [
+      "a host that is no address",
+      { listen: { host: "gateway" } },
+      /listen\.host: "gateway" is no IP address/,
+    ],
+    [
+      "a host beyond loopback with neither TLS nor a word that it may be so",
+      { listen: { host: "0.0.0.0" }, agents: [{ name: "ci-1", passwordHash: someHash }] },
+      /listen\.host: 0\.0\.0\.0 is beyond loopback: set listen\.tls .*or "insecure": true/,
+    ],
+    [
+      "a host beyond loopback without agents",
+      { listen: { host: "::", insecure: true } },
+      /agents: none is there, and beyond loopback .*"onecli-gateway agent NAME" makes one/,
+    ],
+    [
+      "TLS that is insecure",
+      { listen: { insecure: true, tls: { certificate: "a", key: "b" } } },
+      /listen\.insecure: is for a proxy without TLS/,
+    ],
+    ["TLS without a key", { listen: { tls: { certificate: "a" } } }, /listen\.tls\.key: /],
+    [
+      "a certificate that is not there",
+      { listen: { tls: { certificate: "gone.pem", key: "gone.pem" } } },
+      /listen\.tls\.certificate: gone\.pem cannot be read/,
+    ],
+    [
+      "a certificate for a key",
+      { listen: { tls: { certificate: "upstream-ca.pem", key: "upstream-ca.pem" } } },
+      /listen\.tls\.key: upstream-ca\.pem is no key in PEM form, or not that of the certificate/,
+    ],
+    [
+      "an agent whose password is in clear, and does not show it",
+      { agents: [{ name: "ci-1", passwordHash: "hunter2" }] },
+      /agents\.0: passwordHash: is not "sha256:" and 64 hexadecimal digits; "onecli-gateway agent ci-1" makes/,
+    ],
+    [
+      "an agent with a hash of another kind",
+      { agents: [{ name: "ci-1", passwordHash: "$2b$10$abcdefghijklmnopqrstuv" }] },
+      /agents\.0: passwordHash: is not "sha256:"/,
+    ],
+    [
+      "two agents of one name",
+      { agents: [1, 2].map(() => ({ name: "ci-1", passwordHash: someHash })) },
+      /agents\.1: name: "ci-1" is there twice/,
+    ],
+    [
+      "an agent with a colon in its name",
+      { agents: [{ name: "ci:1", passwordHash: someHash }] },
+      /agents\.0: name: "ci:1" is no name/,
+    ],
+    [
+      "an agent that is called as the gateway's own user",
+      { agents: [{ name: "onecli", passwordHash: someHash }] },
+      /agents\.0: name: "onecli" is the gateway's own user name/,
+    ],
+    ["an unknown key in an agent", { agents: [{ name: "a", password: "x" }] }, /agents\.0/],
+    ["an unknown log format", { log: { format: "xml" } }, /log\.format: /],
+    ["an unknown log level", { log: { level: "loud" } }, /log\.level: /],
+    [
+      "a CA that is not there",
+      { authority: { certificate: "gone.pem", key: "gone.pem" } },
+      /authority\.certificate: gone\.pem cannot be read/,
+    ],
+    [
+      "a CA without its key",
+      { authority: { certificate: "upstream-ca.pem", key: "upstream-ca.pem" } },
+      /authority: upstream-ca\.pem and .* are not a CA certificate and its P-256 key.*onecli-gateway authority/,
+    ],
     [
       "an unknown key in a mapping",
       { mappings: [{ hostname: "a.example", reference, header: "x" }] },

@@ -20,6 +20,8 @@ describe("onecli-gateway: usage", () => {
     ["run", "--help"],
     ["env", "--help"],
     ["doctor", "--help"],
+    ["agent", "--help"],
+    ["authority", "--help"],
   ]) {
     it(`prints help for "${args.join(" ")}" on stdout (contract 35)`, async () => {
       const { status, stdout, stderr } = await runProgram(args, { env: world.env() });
@@ -52,6 +54,13 @@ describe("onecli-gateway: usage", () => {
     ["doctor", "emacs"],
     ["doctor", "--unknown"],
     ["doctor", "--config"],
+    ["agent"],
+    ["agent", "ci:1"],
+    ["agent", "onecli"],
+    ["agent", "ci-1", "more"],
+    ["authority"],
+    ["authority", "--out"],
+    ["authority", "--out", "DIR", "more"],
   ];
   for (const args of wrongUsages) {
     it(`refuses "${args.join(" ")}" on stderr (contract 35)`, async () => {

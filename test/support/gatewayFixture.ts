@@ -13,6 +13,7 @@ import { LeadingProxy } from "./leadingProxy.ts";
 import { recordingLogger } from "./logger.ts";
 import { startOnePasswordService } from "./onePassword/service.ts";
 import { RawServer, UpstreamServer } from "./upstreamServer.ts";
+import { proxyTls } from "./proxyTls.ts";
 import { openTls } from "./wire.ts";
 
 export const secrets = {
@@ -110,6 +111,7 @@ export async function startFixture({
     trustedRoots: [upstreamAuthority.certificate],
     parentProxy: parseParentProxy(parent.url),
     logger,
+    tls: await proxyTls(),
     ...options,
     mappings: mappingsOf(mappings),
   });

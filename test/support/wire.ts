@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { throughProxyTls } from "./proxyTls.ts";
 import { type ErrorCode } from "../../src/core/errors.ts";
 import { type GatewayEndpoint } from "../../src/core/terminalEnvironment.ts";
 
@@ -52,13 +53,16 @@ export function basicAuthorization({ username, password }: GatewayEndpoint): str
 /** Reads answers from a socket one after the other. */
 export class WireReader {
   readonly socket: Socket;
+  /** The connection below it, where TLS is spoken on that; the same otherwise. */
+  readonly tcp: Socket;
   #buffer = Buffer.alloc(0);
   #ended = false;
   #failed: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, tcp = socket) {
     this.socket = socket;
+    this.tcp = tcp;
     socket.on("data", (chunk: Buffer) => {
       this.#buffer = Buffer.concat([this.#buffer, chunk]);
       this.#wake?.();
@@ -173,11 +177,11 @@ export class WireReader {
   }
 }
 
-/** A TCP connection to the gateway's listener. */
+/** A connection to the gateway's listener, with TLS where that has it. */
 export async function openConnection(endpoint: GatewayEndpoint): Promise<WireReader> {
   const socket = connect({ port: endpoint.port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
   await once(socket, "connect");
-  return new WireReader(socket);
+  return new WireReader(await throughProxyTls(socket), socket);
 }
 
 /** Sends a CONNECT and returns its answer with the connection. */
