@@ -76,6 +76,7 @@ is said on stderr, and the last good state stays.
                         "agents": [{"name": "ci-1", "passwordHash": "sha256:…"}],
                         "authority": {"certificate": "ca/certificate.pem", "key": "ca/key.pem"},
                         "log": {"format": "text", "level": "info"},
+                        "stopDelay": 0,                            (seconds from SIGTERM to the end of listening)
                         "dataDir": "state",
                         "api": {"port": 0, "writes": false}
                       }

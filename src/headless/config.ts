@@ -35,6 +35,7 @@ const configSchema = z.strictObject({
   agents: z.array(agentSchema).optional(),
   authority: authoritySchema.optional(),
   log: logSchema.optional(),
+  stopDelay: z.number().min(0).max(300).optional(),
   dataDir: z.string().min(1).optional(),
   api: z
     .strictObject({
@@ -83,6 +84,8 @@ export interface Config {
   /** The CA; without it the data folder has one. */
   readonly authority: AuthorityPems | undefined;
   readonly log: LogSettings;
+  /** Seconds from the signal to stop to the moment when the listener closes, for load balancers to take notice. */
+  readonly stopDelay: number;
   readonly dataDir: string;
   readonly api: ApiConfig | undefined;
 }
@@ -146,6 +149,7 @@ export async function readConfig(
     authority:
       shape.data.authority === undefined ? undefined : await readAuthority(shape.data.authority, inFolder),
     log: logSettings(shape.data.log),
+    stopDelay: shape.data.stopDelay ?? 0,
     dataDir: dataDir === undefined ? defaultDataDir(environment) : resolve(folder, dataDir),
     api: api && {
       port: api.port ?? 0,

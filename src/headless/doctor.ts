@@ -96,6 +96,7 @@ async function startOwnGateway(file: string | undefined, environment: NodeJS.Pro
             agents: [],
             authority: undefined,
             log: logSettings(),
+            stopDelay: 0,
             dataDir: folder,
             api: undefined,
           }

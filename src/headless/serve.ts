@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import { OnePassword } from "../secrets/onePassword.ts";
 import { version } from "../shared/version.ts";
 import { type Invocation } from "./commandLine.ts";
@@ -68,6 +69,11 @@ export async function serve(
   process.stdout.write(`${JSON.stringify(line)}\n`);
   // Signal listeners do not keep the process alive; the gateway's listener does, until it is stopped.
   await stopped;
+  const { stopDelay } = live.config;
+  if (stopDelay > 0) {
+    logger.info(`stopping in ${stopDelay} seconds; until then requests are taken`);
+    await delay(stopDelay * 1000);
+  }
   endWatching();
   await Promise.all([api?.api.close(), gateway.stop()]);
   return 0;

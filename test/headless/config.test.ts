@@ -94,6 +94,7 @@ describe("onecli-gateway: configuration", () => {
     ],
     ["an unknown key in an agent", { agents: [{ name: "a", password: "x" }] }, /agents\.0/],
     ["an unknown log format", { log: { format: "xml" } }, /log\.format: /],
+    ["a delay that is no time", { stopDelay: -1 }, /stopDelay: /],
     ["an unknown log level", { log: { level: "loud" } }, /log\.level: /],
     [
       "a CA that is not there",

@@ -311,6 +311,33 @@ describe("onecli-gateway serve: live reload", () => {
     }
   });
 
+  it("reads the value of a stored secret again when its file is replaced", async () => {
+    const { file, program, line, change } = await serve({ mappings: [] });
+    const value = join(dirname(file), "value");
+    await writeFile(value, "first-value\n");
+    const added = nextLine(program, /applied storedSecrets\n/);
+    await change({ storedSecrets: [{ name: "One", hostname: openai.hostname, valueFile: "value" }] });
+    await added;
+    const sent = async () => {
+      assert.equal((await ask(line, openai.hostname)).status, 200);
+      return world.upstream.received.at(-1)?.headers.authorization;
+    };
+    assert.equal(await sent(), "Bearer first-value");
+    const rotated = nextLine(program, /applied storedSecrets\n/);
+    await writeFile(`${value}.new`, "second-value\n");
+    await rename(`${value}.new`, value);
+    await rotated;
+    assert.equal(await sent(), "Bearer second-value");
+    const emptied = nextLine(
+      program,
+      /error [^\n]*value is empty; the last good configuration stays in use\n/,
+    );
+    await writeFile(value, "");
+    await emptied;
+    assert.equal(await sent(), "Bearer second-value");
+    assert.doesNotMatch(program.stderr, /(first|second)-value/);
+  });
+
   it("lets an agent that is taken out of the file go: what it has open ends, what it opens is refused", async () => {
     const [stays, goes] = [
       { name: "stays", passwordHash: hashOf("one") },

@@ -329,6 +329,23 @@ describe("Resolver: the connection", () => {
     assert.equal(resolver.age(reference), undefined);
   });
 
+  it("lets the earlier source answer what it was asked, keeps none of that, and asks its replacement from then on", async () => {
+    const { provider, resolver, value } = setUp();
+    const release = provider.hold();
+    const asked = value();
+    const replacement = new TestProvider();
+    replacement.answer = () => "of the replacement";
+    let answered = false;
+    const replaced = resolver.replace(replacement).then(() => (answered = true));
+    assert.equal(await value(), "of the replacement");
+    assert.equal(answered, false);
+    release();
+    assert.equal(await asked, "value 1");
+    await replaced;
+    assert.equal(await value(), "of the replacement");
+    assert.deepEqual([provider.asked.length, replacement.asked.length], [1, 1]);
+  });
+
   it("ends the wait for an answer at once when it is disconnected, however long the source takes", async () => {
     const { provider, resolver, value } = setUp();
     provider.hold();
