@@ -66,6 +66,8 @@ export interface GatewayOptions {
   /** Of an earlier run, so that its terminals go on working; a fresh one of 256 bits otherwise. */
   readonly password?: string;
   readonly logger: Logger;
+  /** Told how each question to 1Password has ended. */
+  readonly onQuestion?: (outcome: ErrorCode | "ok") => void;
   readonly clock?: Clock;
   /** Milliseconds; the defaults are those of the gateway's contract. */
   readonly limits?: Partial<HeadLimits> & { readonly connect?: number };
@@ -128,7 +130,7 @@ export class Gateway {
   static async start(options: GatewayOptions): Promise<Gateway> {
     const { logger, limits } = options;
     const activity = new Activity();
-    const resolver = new Resolver(options.clock ?? systemClock);
+    const resolver = new Resolver(options.clock ?? systemClock, {}, options.onQuestion);
     const trust = new Trust(options.trustedRoots);
     const noProxy = parseNoProxy(options.noProxy ?? []);
     for (const entry of noProxy.broken) {

@@ -1,4 +1,4 @@
-import { describeError, isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
+import { describeError, type ErrorCode, isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import { type Clock, type SecretProvider } from "../core/ports.ts";
 import { formatSecretReference, isOneTimeCode, type SecretReference } from "../core/secretReference.ts";
 import { type SecretValue } from "../core/secretValue.ts";
@@ -55,14 +55,21 @@ interface Question {
 export class Resolver {
   readonly #clock: Clock;
   readonly #times: ResolverTimes;
+  readonly #onQuestion: (outcome: ErrorCode | "ok") => void;
   readonly #entries = new Map<string, Entry>();
   readonly #questions = new Map<string, Question>();
   #provider: SecretProvider | undefined;
   /** No question is asked before `until`; the error is the reason. */
   #pause: { readonly error: OneCliError; readonly until: number } | undefined;
 
-  constructor(clock: Clock, times: Partial<ResolverTimes> = {}) {
+  /** @param onQuestion is told how each question to the source has ended. */
+  constructor(
+    clock: Clock,
+    times: Partial<ResolverTimes> = {},
+    onQuestion: (outcome: ErrorCode | "ok") => void = () => undefined,
+  ) {
     this.#clock = clock;
+    this.#onQuestion = onQuestion;
     this.#times = { ...defaultTimes, ...times };
   }
 
@@ -174,12 +181,14 @@ export class Resolver {
     const isCurrent = () => this.#questions.get(key) === question;
     try {
       const value = await question.provider.resolve(reference);
+      this.#onQuestion("ok");
       if (isCurrent()) {
         this.#keep(key, value, askedAt, question.endsAt);
       }
       return value;
     } catch (error) {
       const refusal = toOneCliError(error);
+      this.#onQuestion(refusal.code);
       if (isCurrent()) {
         this.#refuse(key, refusal);
       }

@@ -25,7 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   api: ["api", "core", "shared", "gateway", "hono", "zod", "zod-openapi"],
   doctor: ["doctor", "core", "shared", "zod"],
-  headless: ["headless", "core", "shared", "gateway", "doctor", "api", "zod"],
+  headless: ["headless", "core", "shared", "gateway", "doctor", "api", "zod", "prom-client"],
   vscode: ["vscode", "core", "shared", "zod"],
   "extension.ts": ["vscode"],
   "main.ts": ["gateway", "headless", "api", "shared"],
@@ -51,6 +51,7 @@ const importers: Readonly<Record<string, readonly string[]>> = {
   tldts: ["src/core/hostname.ts"],
   hono: ["src/api/app.ts"],
   "zod-openapi": ["src/api/openApi.ts"],
+  "prom-client": ["src/headless/metrics.ts"],
 };
 
 /** gateway.ts builds the sources of secrets; every other file of the gateway knows the port alone. */
