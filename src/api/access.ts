@@ -12,7 +12,7 @@ const loopbackNames: readonly string[] = ["127.0.0.1", "localhost", "[::1]"];
  * @throws OneCliError `origin-not-allowed`, `host-not-allowed`, `bad-request`
  */
 export function refuseWebPages(
-  { headers, headersDistinct }: IncomingMessage,
+  { headers, headersDistinct, socket }: IncomingMessage,
   hosts: readonly string[],
 ): void {
   refuseOrigin(headers.origin);
@@ -20,9 +20,15 @@ export function refuseWebPages(
     throw new OneCliError("bad-request", "The request has more than one Host field.");
   }
   const name = hostName(headers.host);
-  if (name === undefined || ![...loopbackNames, ...hosts].includes(name)) {
+  if (name === undefined || ![...loopbackNames, ...hosts, addressName(socket.localAddress)].includes(name)) {
     throw new OneCliError("host-not-allowed", "The Host field names no host that the API answers for.");
   }
+}
+
+/** The address that the client has connected to: whoever names that was not led here by another name. */
+function addressName(address = ""): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/, "");
+  return plain.includes(":") ? `[${plain}]` : plain;
 }
 
 /** @throws OneCliError `origin-not-allowed` */

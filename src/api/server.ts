@@ -1,11 +1,13 @@
 // The API on its own port: node:http in front of the routes.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, type Socket } from "node:net";
 import { once } from "node:events";
+import { type SecureContextOptions, Server as TlsServer } from "node:tls";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
 import { closeWithError, lingerThenDestroy } from "../gateway/answers.ts";
 import { clientErrorOf, maxHeaderBytes } from "../gateway/requestParsing.ts";
-import { type ManagementApi, type ManagementApiOptions } from "../shared/management.ts";
+import { type ApiIdentity, type ManagementApi, type ManagementApiOptions } from "../shared/management.ts";
 import { refuseOrigin, refuseWebPages, requireToken } from "./access.ts";
 import { makeApp, sendError } from "./app.ts";
 import { endpoints } from "./endpoints.ts";
@@ -45,7 +47,15 @@ class ApiServer implements ManagementApi {
     this.#answer = makeApp(all);
     this.#openPaths = new Set(all.filter(({ isOpen }) => isOpen === true).map(({ path }) => path));
     // Host is looked at here, whether it is there or not.
-    this.#server = createServer({ maxHeaderSize: maxHeaderBytes, requireHostHeader: false, ...limits });
+    const http = { maxHeaderSize: maxHeaderBytes, requireHostHeader: false, ...limits };
+    this.#server =
+      options.tls === undefined
+        ? createServer(http)
+        : createHttpsServer({
+            ...http,
+            ...secureContext(options.tls),
+            handshakeTimeout: limits.headersTimeout,
+          });
     this.#server.maxConnections = maxConnections;
     const onRequest = (request: IncomingMessage, response: ServerResponse) =>
       void this.#serve(request, response);
@@ -76,6 +86,12 @@ class ApiServer implements ManagementApi {
     const { port, address = "127.0.0.1" } = this.#options;
     this.#server.listen(port, address);
     await once(this.#server, "listening");
+  }
+
+  setIdentity(identity: ApiIdentity): void {
+    if (this.#server instanceof TlsServer) {
+      this.#server.setSecureContext(secureContext(identity));
+    }
   }
 
   async close(): Promise<void> {
@@ -128,6 +144,10 @@ class ApiServer implements ManagementApi {
     }
     return path;
   }
+}
+
+function secureContext({ certificate, key }: ApiIdentity): SecureContextOptions {
+  return { cert: certificate, key, minVersion: "TLSv1.2" };
 }
 
 async function toWebRequest(request: IncomingMessage, response: ServerResponse): Promise<Request> {

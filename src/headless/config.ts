@@ -19,7 +19,7 @@ import { type Agent } from "../gateway/credentials.ts";
 import { type AuthorityPems } from "../shared/gatewayProtocol.ts";
 import { agentSchema, readAgents } from "./agents.ts";
 import { authoritySchema, readAuthority } from "./authorityFiles.ts";
-import { isBeyondLoopback, type Listen, listenSchema, readListen } from "./listen.ts";
+import { apiHost, isBeyondLoopback, type Listen, listenSchema, readListen } from "./listen.ts";
 import { logSchema, type LogSettings, logSettings } from "./log.ts";
 import { UsageError } from "./usageError.ts";
 import { type ReadText, readText } from "./watchedFiles.ts";
@@ -39,6 +39,7 @@ const configSchema = z.strictObject({
   dataDir: z.string().min(1).optional(),
   api: z
     .strictObject({
+      host: z.string().optional(),
       port: z.int().min(0).max(65_535).optional(),
       writes: z.boolean().optional(),
       tokenFile: z.string().min(1).optional(),
@@ -58,6 +59,8 @@ const valueSchema = z.looseObject({
 
 /** The management API; without it there is none. */
 export interface ApiConfig {
+  /** An address. */
+  readonly host: string;
   readonly port: number;
   /** Whether it may change the mappings in the file, and the account: nobody is there to be asked. */
   readonly writes: boolean;
@@ -152,6 +155,7 @@ export async function readConfig(
     stopDelay: shape.data.stopDelay ?? 0,
     dataDir: dataDir === undefined ? defaultDataDir(environment) : resolve(folder, dataDir),
     api: api && {
+      host: apiHost(api.host, listenTo, fail),
       port: api.port ?? 0,
       writes: api.writes ?? false,
       tokenFile: api.tokenFile && resolve(folder, api.tokenFile),

@@ -42,12 +42,7 @@ export async function readListen(
   { host: written = "127.0.0.1", port = 0, tls, insecure = false }: z.infer<typeof listenSchema>,
   { read, fail }: Surroundings,
 ): Promise<Listen> {
-  const host = written === "localhost" ? "127.0.0.1" : written;
-  if (isIP(host) === 0) {
-    throw fail(
-      `listen.host: ${JSON.stringify(written)} is no IP address; 0.0.0.0 or :: is every one of this machine`,
-    );
-  }
+  const host = addressOf(written, "listen.host", fail);
   if (tls !== undefined && insecure) {
     throw fail("listen.insecure: is for a proxy without TLS, and listen.tls is there; leave one of them out");
   }
@@ -57,6 +52,31 @@ export async function readListen(
     );
   }
   return { host, port, insecure, tls: tls && (await readIdentity(tls, { read, fail })) };
+}
+
+/** Where the API listens: beyond loopback, it does as the proxy does. @throws UsageError */
+export function apiHost(
+  written = "127.0.0.1",
+  listen: Listen,
+  fail: (message: string) => UsageError,
+): string {
+  const host = addressOf(written, "api.host", fail);
+  if (isBeyondLoopback(host) && listen.tls === undefined && !listen.insecure) {
+    throw fail(
+      `api.host: ${host} is beyond loopback: set listen.tls (certificate, key), which the API uses too, or "insecure": true in listen`,
+    );
+  }
+  return host;
+}
+
+function addressOf(written: string, key: string, fail: (message: string) => UsageError): string {
+  const host = written === "localhost" ? "127.0.0.1" : written;
+  if (isIP(host) === 0) {
+    throw fail(
+      `${key}: ${JSON.stringify(written)} is no IP address; 0.0.0.0 or :: is every one of this machine`,
+    );
+  }
+  return host;
 }
 
 async function readIdentity(
@@ -94,10 +114,14 @@ export function isBeyondLoopback(host: string): boolean {
  */
 export function listenUrl({ host, tls }: Listen, { port, username, password }: GatewayEndpoint): string {
   const scheme = tls === undefined ? "http" : "https";
-  const isWildcard = /^(0\.0\.0\.0|[0:]+)$/.test(host);
-  const name = isWildcard ? hostname() : host.includes(":") ? `[${host}]` : host;
+  const name = hostInUrl(host);
   const login = isBeyondLoopback(host)
     ? ""
     : `${encodeURIComponent(username)}:${encodeURIComponent(password)}@`;
   return `${scheme}://${login}${name}:${port}`;
+}
+
+/** Where every address of the machine is listened on, the machine's name. */
+export function hostInUrl(host: string): string {
+  return /^(0\.0\.0\.0|[0:]+)$/.test(host) ? hostname() : host.includes(":") ? `[${host}]` : host;
 }

@@ -11,6 +11,7 @@ import {
 } from "../shared/management.ts";
 import { type Config, dataDirFault } from "./config.ts";
 import { UsageError } from "./usageError.ts";
+import { hostInUrl, isBeyondLoopback } from "./listen.ts";
 import { ConfigFile } from "./configFile.ts";
 
 /** What `serve` says of it. */
@@ -29,7 +30,7 @@ export async function startApi(
   gateway: Gateway,
   ca: string,
   environment: NodeJS.ProcessEnv,
-  more: Pick<ManagementApiOptions, "address" | "pages"> = {},
+  more: Pick<ManagementApiOptions, "pages"> = {},
 ): Promise<{ api: ManagementApi; served: ServedApi } | undefined> {
   const { file, api } = config;
   if (api === undefined) {
@@ -41,10 +42,13 @@ export async function startApi(
   // Loaded late: most gateways run without it.
   const { startManagementApi } = await import("../api/server.ts");
   const writes = api.writes ? new FileWrites(gateway, new ConfigFile(file, environment)) : noWrites;
+  const tls = isBeyondLoopback(api.host) ? config.listen.tls : undefined;
   const started = await startManagementApi({
     management: new GatewayManagement(gateway, await readFile(ca, "utf8"), writes),
     token,
+    address: api.host,
     port: api.port,
+    tls,
     hosts: api.hosts,
     ...more,
   }).catch((error: unknown) => {
@@ -54,7 +58,8 @@ export async function startApi(
       : new UsageError(`${file}: api.port: port ${api.port} cannot be had (${code})`);
   });
   gateway.closePort(started.port);
-  return { api: started, served: { url: `http://127.0.0.1:${started.port}`, tokenFile } };
+  const url = `${tls === undefined ? "http" : "https"}://${hostInUrl(api.host)}:${started.port}`;
+  return { api: started, served: { url, tokenFile } };
 }
 
 /** Changes go to the file first, one after the other: each begins with what the one before has written. */

@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import { type ErrorCode } from "../core/errors.ts";
 import { type Gateway } from "../gateway/gateway.ts";
 import { type ActivityRecord } from "../shared/gatewayProtocol.ts";
+import { type LiveConfig } from "./reload.ts";
 import { version } from "../shared/version.ts";
 
 /** Seconds: from an answer of a machine nearby to one that a model writes for minutes. */
@@ -18,8 +19,8 @@ export class Metrics {
   readonly #duration: Histogram<(typeof perMapping)[number]>;
   readonly #lookups: Counter<"mapping" | "result">;
   readonly #questions: Counter<"outcome">;
-  /** Ids of the mappings and stored secrets that are configured. */
-  #configured: ReadonlySet<string> = new Set();
+  /** Ids of the mappings and stored secrets that there are. */
+  #ids: () => readonly string[] = () => [];
 
   constructor() {
     const registers = [this.#registry];
@@ -64,9 +65,13 @@ export class Metrics {
     });
   }
 
-  /** Follows a gateway from now on. @param isConfigurationGood whether its files, as they are, are in use */
-  follow(gateway: Pick<Gateway, "activity" | "load">, isConfigurationGood: () => boolean): void {
+  /** Follows a gateway from now on. */
+  follow(
+    gateway: Pick<Gateway, "activity" | "load" | "mappings">,
+    live: Pick<LiveConfig, "isGood" | "config">,
+  ): void {
     const registers = [this.#registry];
+    this.#ids = () => [...gateway.mappings, ...live.config.storedSecrets].map(({ id }) => id);
     gateway.activity.subscribe((record) => this.#observe(record));
     new Gauge({
       name: "onecli_connections",
@@ -89,24 +94,9 @@ export class Metrics {
       help: "1 where the files, as they are, are in use; 0 where an earlier state stays in use.",
       registers,
       collect() {
-        this.set(isConfigurationGood() ? 1 : 0);
+        this.set(live.isGood ? 1 : 0);
       },
     });
-  }
-
-  /** Mappings and stored secrets that are gone are no longer told of. */
-  async configure(ids: Iterable<string>): Promise<void> {
-    this.#configured = new Set(ids);
-    for (const metric of [this.#requests, this.#head, this.#duration, this.#lookups]) {
-      const { values } = await metric.get();
-      for (const { labels } of values) {
-        const { mapping = "" } = labels as { mapping?: string };
-        if (mapping !== "" && !this.#configured.has(mapping)) {
-          const { le: _le, ...own } = labels as Record<string, string>;
-          metric.remove(own as never);
-        }
-      }
-    }
   }
 
   questioned(outcome: ErrorCode | "ok"): void {
@@ -117,13 +107,27 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    await this.#forgetRemoved();
     return this.#registry.metrics();
   }
 
+  /** What is no longer configured is no longer told of: there are as many series as mappings, however often they change. */
+  async #forgetRemoved(): Promise<void> {
+    const ids = new Set(["", ...this.#ids()]);
+    for (const metric of [this.#requests, this.#head, this.#duration, this.#lookups]) {
+      const { values } = await metric.get();
+      for (const { labels } of values) {
+        const { le: _bucket, ...own } = labels as Record<string, string>;
+        if (!ids.has(own["mapping"] ?? "")) {
+          metric.remove(own as never);
+        }
+      }
+    }
+  }
+
   #observe({ kind, source, mapping, status, error, headMs, totalMs, cacheHit }: ActivityRecord): void {
-    const isKnown = mapping !== undefined && this.#configured.has(mapping);
-    const labels = { kind, source: isKnown ? (source ?? "") : "", mapping: isKnown ? mapping : "" };
+    const labels = { kind, source: source ?? "", mapping: mapping ?? "" };
     const statusClass = status === 0 ? "none" : `${Math.floor(status / 100)}xx`;
     this.#requests.inc({ ...labels, status: statusClass, error: error ?? "" });
     this.#head.observe(labels, headMs / 1000);

@@ -1,20 +1,13 @@
 // Beside the API, on its port: probes for whatever keeps the gateway running, and metrics.
 import { type Gateway } from "../gateway/gateway.ts";
-import { type Config } from "./config.ts";
+import { type ManagementPage } from "../shared/management.ts";
 import { type Metrics } from "./metrics.ts";
 
 /** Milliseconds for which a token that 1Password has refused counts as refused: so long the gateway itself remembers it. */
 const refusalTime = 30_000;
 
-interface Page {
-  /** Asked for without the API's token. */
-  readonly isOpen: boolean;
-  answer(): Promise<{ readonly status: number; readonly contentType: string; readonly body: string }>;
-}
-
 interface Sources {
-  readonly gateway: Pick<Gateway, "activity" | "connected">;
-  readonly config: () => Pick<Config, "mappings">;
+  readonly gateway: Pick<Gateway, "activity" | "connected" | "mappings">;
   /** Whether a signal has come. */
   readonly isStopping: () => boolean;
   readonly metrics: Pick<Metrics, "text" | "contentType">;
@@ -25,7 +18,7 @@ interface Sources {
  * mappings need an account that is not there or whose token was refused. A configuration that was changed for the worse
  * is no reason: the last good one is in use. `/metrics`: for Prometheus, with the API's token.
  */
-export function pages({ gateway, config, isStopping, metrics }: Sources): Readonly<Record<string, Page>> {
+export function pages({ gateway, isStopping, metrics }: Sources): Readonly<Record<string, ManagementPage>> {
   let refusedUntil = 0;
   gateway.activity.subscribe(({ error }) => {
     if (error === "token-invalid") {
@@ -36,7 +29,7 @@ export function pages({ gateway, config, isStopping, metrics }: Sources): Readon
     if (isStopping()) {
       return "the gateway is stopping";
     }
-    if (!config().mappings.some(({ enabled }) => enabled)) {
+    if (!gateway.mappings.some(({ enabled }) => enabled)) {
       return undefined;
     }
     if (!gateway.connected) {
@@ -61,7 +54,7 @@ export function pages({ gateway, config, isStopping, metrics }: Sources): Readon
   };
 }
 
-function open(answer: () => Awaited<ReturnType<Page["answer"]>>): Page {
+function open(answer: () => Awaited<ReturnType<ManagementPage["answer"]>>): ManagementPage {
   return { isOpen: true, answer: () => Promise.resolve(answer()) };
 }
 

@@ -3,6 +3,7 @@ import { type Logger } from "../core/ports.ts";
 import { type StoredSecret } from "../core/storedSecret.ts";
 import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { type Gateway } from "../gateway/gateway.ts";
+import { type ServerIdentity } from "../gateway/proxyServer.ts";
 import { type TokenSource } from "./commandLine.ts";
 import { type Config, readConfig } from "./config.ts";
 import { UsageError } from "./usageError.ts";
@@ -29,6 +30,8 @@ interface Parts {
   readonly values: StoredSecretValues;
   /** Uses a token from now on. */
   readonly useToken: (token: ServiceAccountToken) => void;
+  /** Shows a certificate from now on, wherever TLS is spoken to clients. */
+  readonly useIdentity: (identity: ServerIdentity) => void;
   readonly useLog: (settings: Config["log"]) => void;
   readonly logger: Logger;
   readonly environment: NodeJS.ProcessEnv;
@@ -101,7 +104,7 @@ export class LiveConfig {
   }
 
   #apply(config: Config, storedSecrets: readonly StoredSecret[], state: string): void {
-    const { gateway, useLog, logger } = this.#parts;
+    const { gateway, useIdentity, useLog, logger } = this.#parts;
     const before = this.#config;
     const changed = (key: keyof Config) => !isDeepStrictEqual(before[key], config[key]);
     const applied: string[] = [];
@@ -125,7 +128,7 @@ export class LiveConfig {
     }
     const { tls } = config.listen;
     if (tls !== undefined && !isDeepStrictEqual(before.listen.tls, tls)) {
-      gateway.setIdentity(tls);
+      useIdentity(tls);
       applied.push("listen.tls");
     }
     this.#config = config;

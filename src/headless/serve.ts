@@ -7,6 +7,8 @@ import { readConfig } from "./config.ts";
 import { startApi } from "./managementApi.ts";
 import { listenUrl } from "./listen.ts";
 import { ServeLog } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { pages } from "./pages.ts";
 import { LiveConfig } from "./reload.ts";
 import { startGateway } from "./start.ts";
 import { StoredSecretValues } from "./storedSecretValues.ts";
@@ -23,9 +25,9 @@ export async function serve(
   // Before anybody listens to signals: waiting for the token blocks, and a signal must end that.
   const files = new ReadFiles();
   const token = readToken(source, environment, files);
+  let stopping = false;
   // Listened to before there is a gateway: a signal that comes while it is being built stops it as well.
   const stopped = new Promise<void>((resolve) => {
-    let stopping = false;
     for (const signal of stopSignals) {
       process.on(signal, () => {
         if (stopping) {
@@ -43,19 +45,34 @@ export async function serve(
   const config = await readConfig(file, environment, files.read);
   const logger = new ServeLog(config.log);
   const values = new StoredSecretValues(environment, files.read);
-  const { gateway, files: trust } = await startGateway(config, token, values, environment, logger);
+  const metrics = new Metrics();
+  const { gateway, files: trust } = await startGateway(
+    config,
+    token,
+    values,
+    environment,
+    logger,
+    (outcome) => metrics.questioned(outcome),
+  );
   gateway.activity.subscribe((record) => logger.access(record));
   const live = new LiveConfig(config, token, files, {
     gateway,
     values,
     useToken: (replaced) =>
       void gateway.replace(new OnePassword({ token: replaced, integrationVersion: version })),
+    useIdentity: (identity) => {
+      gateway.setIdentity(identity);
+      api?.api.setIdentity(identity);
+    },
     useLog: (settings) => (logger.settings = settings),
     logger,
     environment,
     token: source,
   });
-  const api = await startApi(config, gateway, trust.ca, environment).catch(async (error: unknown) => {
+  metrics.follow(gateway, live);
+  const api = await startApi(config, gateway, trust.ca, environment, {
+    pages: pages({ gateway, isStopping: () => stopping, metrics }),
+  }).catch(async (error: unknown) => {
     await gateway.stop();
     throw error;
   });
@@ -75,6 +92,8 @@ export async function serve(
     await delay(stopDelay * 1000);
   }
   endWatching();
-  await Promise.all([api?.api.close(), gateway.stop()]);
+  // The probes answer to the end.
+  await gateway.stop();
+  await api?.api.close();
   return 0;
 }

@@ -2,7 +2,7 @@ import { ParentProxyError } from "../core/parentProxy.ts";
 import { type Logger } from "../core/ports.ts";
 import { type TrustFiles } from "../core/terminalEnvironment.ts";
 import { CertificateAuthority } from "../gateway/certificateAuthority.ts";
-import { Gateway } from "../gateway/gateway.ts";
+import { Gateway, type GatewayOptions } from "../gateway/gateway.ts";
 import { machineRoots, writeTrustFiles } from "../gateway/trustBundle.ts";
 import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { openAuthority } from "./authorityFolder.ts";
@@ -22,6 +22,7 @@ export async function startGateway(
   values: StoredSecretValues,
   environment: NodeJS.ProcessEnv,
   logger: Logger,
+  onQuestion?: GatewayOptions["onQuestion"],
 ): Promise<{ gateway: Gateway; files: TrustFiles }> {
   const storedSecrets = await values.read(config.storedSecrets, config.file);
   const authority =
@@ -48,6 +49,7 @@ export async function startGateway(
     port: config.listen.port,
     tls: config.listen.tls,
     agents: config.agents,
+    ...(onQuestion !== undefined && { onQuestion }),
     agentsOnly: isBeyondLoopback(config.listen.host),
     logger,
   }).catch((error: unknown) => {

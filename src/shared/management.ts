@@ -50,6 +50,12 @@ export interface ManagementPage {
   answer(): Promise<{ readonly status: number; readonly contentType: string; readonly body: string }>;
 }
 
+/** PEM: a certificate with its chain, and its key. */
+export interface ApiIdentity {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 export interface ManagementApiOptions {
   readonly management: Management;
   /** The bearer token, 256 bits. */
@@ -58,6 +64,8 @@ export interface ManagementApiOptions {
   readonly port: number;
   /** Address to listen on; 127.0.0.1 otherwise. */
   readonly address?: string;
+  /** PEM: with it, the API is reached by https. */
+  readonly tls?: ApiIdentity | undefined;
   /** What `Host` may name beside this machine's loopback names, without a port. */
   readonly hosts?: readonly string[];
   /** By path. */
@@ -66,6 +74,8 @@ export interface ManagementApiOptions {
 
 export interface ManagementApi {
   readonly port: number;
+  /** The certificate that connections to come are shown; without effect on an API without TLS. */
+  setIdentity(identity: ApiIdentity): void;
   /** Refuses what is new and ends what is under way. */
   close(): Promise<void>;
 }

@@ -21,6 +21,9 @@ export interface ProcessOptions {
   readonly stdin?: string | Buffer;
   /** The test itself writes to stdin and ends it. */
   readonly stdinOpen?: true;
+  /** Whom it runs as, where the tests may choose. */
+  readonly uid?: number;
+  readonly gid?: number;
   /** What it finds at file descriptor 3, a pipe. */
   readonly fd3?: string;
 }
@@ -44,10 +47,16 @@ export class Program {
   readonly ended: Promise<Outcome>;
   readonly #said = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
 
-  constructor(command: string, args: readonly string[], { env, cwd, stdin, stdinOpen, fd3 }: ProcessOptions) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    { env, cwd, uid, gid, stdin, stdinOpen, fd3 }: ProcessOptions,
+  ) {
     this.child = spawn(command, args, {
       env,
       cwd,
+      uid,
+      gid,
       detached: true,
       stdio: ["pipe", "pipe", "pipe", ...(fd3 === undefined ? [] : ["pipe" as const])],
     });
