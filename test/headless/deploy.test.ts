@@ -8,7 +8,7 @@ import { Agent, request } from "node:https";
 import { basename, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { type Copy, DockerfileParser, type From, type JSONInstruction } from "dockerfile-ast";
+import { type Copy, DockerfileParser, type From, JSONInstruction } from "dockerfile-ast";
 import { validate } from "dockerfile-utils";
 import ts from "typescript";
 import { parseAllDocuments, parse as parseYaml } from "yaml";
@@ -87,7 +87,7 @@ describe("deployment", () => {
       assert.equal(images[0]!.newTag, version);
     });
 
-    it("agree on names, ports, labels and files", async () => {
+    it("agree on names, ports, labels and files", () => {
       const deployment = only("Deployment");
       const pod = podSpec(deployment);
       const [container] = pod.containers;
@@ -311,7 +311,7 @@ describe("deployment", () => {
       const proxyAuthority = await TestAuthority.create("Proxy CA");
       const { cert, key } = await proxyAuthority.issue({ names: ["localhost", "127.0.0.1"] });
       const apiToken = "a".repeat(64);
-      const config = gatewayConfig(manifests.find(({ kind }) => kind === "ConfigMap") as never);
+      const config = gatewayConfig(manifests.find(({ kind }) => kind === "ConfigMap"));
       const files: Record<string, string> = {
         "/run/onecli/token/token": world.service.token,
         "/run/onecli/tls/tls.crt": cert,
@@ -420,9 +420,8 @@ function typeErrors(manifests: readonly Manifest[]): string[] {
     moduleResolution: ts.ModuleResolutionKind.Bundler,
   };
   const host = ts.createCompilerHost(options);
-  const { fileExists, readFile: readSource } = host;
-  host.fileExists = (file) => file === name || fileExists(file);
-  host.readFile = (file) => (file === name ? source : readSource(file));
+  host.fileExists = (file) => file === name || ts.sys.fileExists(file);
+  host.readFile = (file) => (file === name ? source : ts.sys.readFile(file));
   const program = ts.createProgram([name], options, host);
   return ts
     .getPreEmitDiagnostics(program)
@@ -509,7 +508,9 @@ function lastStage(source: string) {
     of: (keyword: string) => ofKind(keyword).map((instruction) => instruction.getArgumentsContent() ?? ""),
     json: (keyword: string) =>
       ofKind(keyword).flatMap((instruction) =>
-        (instruction as JSONInstruction).getJSONStrings().map((entry) => entry.getJSONValue()),
+        instruction instanceof JSONInstruction
+          ? instruction.getJSONStrings().map((entry) => entry.getJSONValue())
+          : [],
       ),
   };
 }
