@@ -1,7 +1,5 @@
 import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { OnePassword } from "../secrets/onePassword.ts";
-import { version } from "../shared/version.ts";
 import { type Invocation } from "./commandLine.ts";
 import { readConfig } from "./config.ts";
 import { startApi } from "./managementApi.ts";
@@ -58,8 +56,7 @@ export async function serve(
   const live = new LiveConfig(config, token, files, {
     gateway,
     values,
-    useToken: (replaced) =>
-      void gateway.replace(new OnePassword({ token: replaced, integrationVersion: version })),
+    useToken: (replaced) => void gateway.replace(gateway.newAccount(replaced)),
     useIdentity: (identity) => {
       gateway.setIdentity(identity);
       api?.api.setIdentity(identity);
