@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, cp, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { basename, dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -294,7 +294,7 @@ describe("deployment", () => {
     afterEach(killPrograms);
 
     it("holds a gateway that runs as the manifests start it: read-only, as a user of no name, with nothing but its own environment", async () => {
-      const image = await unpackImage(await world.newFolder());
+      const image = await unpackImage(await world.newFolder(), await world.newFolder());
       const manifests = (
         await Promise.all(manifestFiles.map((name) => read(`deploy/kubernetes/${name}.yaml`)))
       ).flatMap(documents);
@@ -520,12 +520,29 @@ function isFromStage(copy: Copy): boolean {
   return copy.getFlags().some((flag) => flag.getName() === "from");
 }
 
-/** Where the build stage puts what the image copies from it. */
-const built: Readonly<Record<string, string>> = { "/src/dist": "dist", "/src": "." };
+/** The folder of the build stage, made of what that copies from its context and built as it says. */
+async function buildStage(source: string, folder: string): Promise<string> {
+  const file = DockerfileParser.parse(source);
+  for (const copy of file.getCOPYs().filter((each) => !isFromStage(each))) {
+    for (const name of copy.getArguments().slice(0, -1)) {
+      await cp(join(root, name.getValue()), join(folder, name.getValue()), { recursive: true });
+    }
+  }
+  // In the place of "npm ci".
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  const [, command = ""] = /^RUN node (esbuild\.mjs[^&\n]*)/m.exec(source) ?? [];
+  const { status, stderr } = await new Program(process.execPath, command.trim().split(" "), {
+    env: { PATH: process.env["PATH"] },
+    cwd: folder,
+  }).ended;
+  assert.equal(status, 0, stderr);
+  return folder;
+}
 
 /** A folder with what the last stage copies, and how it is started. */
-async function unpackImage(folder: string) {
+async function unpackImage(folder: string, buildFolder: string) {
   const source = await read("Dockerfile");
+  const stageFolder = await buildStage(source, buildFolder);
   const stage = lastStage(source);
   const workdir = stage.of("WORKDIR").at(-1)!;
   for (const copy of DockerfileParser.parse(source).getCOPYs().filter(isFromStage)) {
@@ -533,11 +550,9 @@ async function unpackImage(folder: string) {
     const target = join(folder, paths.at(-1)!.startsWith("/") ? paths.at(-1)! : workdir);
     await mkdir(target, { recursive: true });
     for (const path of paths.slice(0, -1)) {
-      const from = built[dirname(path)];
-      if (from !== undefined) {
-        await copyFile(join(root, from, basename(path)), join(target, basename(path)));
-      } else {
-        assert.equal(path, "/state", "an empty folder");
+      if (path !== "/state") {
+        assert.match(path, /^\/src\//);
+        await copyFile(join(stageFolder, path.slice("/src".length)), join(target, basename(path)));
       }
     }
   }
