@@ -5,7 +5,6 @@ import { readConfig } from "./config.ts";
 import { startApi } from "./managementApi.ts";
 import { listenUrl } from "./listen.ts";
 import { ServeLog } from "./log.ts";
-import { Metrics } from "./metrics.ts";
 import { pages } from "./pages.ts";
 import { LiveConfig } from "./reload.ts";
 import { startGateway } from "./start.ts";
@@ -43,14 +42,15 @@ export async function serve(
   const config = await readConfig(file, environment, files.read);
   const logger = new ServeLog(config.log);
   const values = new StoredSecretValues(environment, files.read);
-  const metrics = new Metrics();
+  // Loaded late: most gateways run without the API, on whose port the metrics are.
+  const metrics = config.api && new (await import("./metrics.ts")).Metrics();
   const { gateway, files: trust } = await startGateway(
     config,
     token,
     values,
     environment,
     logger,
-    (outcome) => metrics.questioned(outcome),
+    (outcome) => metrics?.questioned(outcome),
   );
   gateway.activity.subscribe((record) => logger.access(record));
   const live = new LiveConfig(config, token, files, {
@@ -66,9 +66,9 @@ export async function serve(
     environment,
     token: source,
   });
-  metrics.follow(gateway, live);
+  metrics?.follow(gateway, live);
   const api = await startApi(config, gateway, trust.ca, environment, {
-    pages: pages({ gateway, isStopping: () => stopping, metrics }),
+    ...(metrics !== undefined && { pages: pages({ gateway, isStopping: () => stopping, metrics }) }),
   }).catch(async (error: unknown) => {
     await gateway.stop();
     throw error;
