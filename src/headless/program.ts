@@ -88,7 +88,7 @@ const nothingConfigured = { storedSecrets: [], mappings: [], extraCaCertificates
 
 function readServingLine(): { endpoint: GatewayEndpoint; ca: string; bundle: string } {
   const mistake = new UsageError(
-    "env reads the JSON line of serve, of a gateway on 127.0.0.1 without TLS, from stdin (see onecli-gateway env --help)",
+    "env reads the JSON line of serve from stdin, of a gateway on 127.0.0.1 without TLS (see onecli-gateway env --help)",
   );
   if (process.stdin.isTTY) {
     throw mistake;
