@@ -185,7 +185,7 @@ for (const kind of parentKinds) {
       const { certificate: ca } = fixture.pems;
       const { socket, tls } = await openWebSocket(fixture.endpoint, "api.openai.com", { ca });
       const refused = await handshakeOf(socket);
-      assert.equal(refused.status, 502);
+      assert.equal(refused.status, 426);
       assert.match(refused.body, /The parent proxy (answered|refused) .*cannot reach/);
       tls.destroy();
       const session = await openHttp2(fixture.endpoint, "api.openai.com:443", ca);
