@@ -9,6 +9,12 @@ export interface ParentProxy extends Authority {
   readonly authorization?: string;
   /** For the kind socks5 (RFC 1929). */
   readonly login?: Login;
+  /** How errors call it; "parent proxy" without it. */
+  readonly title?: string;
+}
+
+export function titleOf({ title = "parent proxy" }: ParentProxy): string {
+  return title;
 }
 
 export interface Login {

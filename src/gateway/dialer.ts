@@ -5,7 +5,7 @@ import { type Authority, withoutBrackets } from "../core/hostname.ts";
 import { connectByHttp } from "./httpConnect.ts";
 import { type NoProxy } from "./noProxy.ts";
 import { orAbandon } from "./orAbandon.ts";
-import { type ParentProxy } from "../core/parentProxy.ts";
+import { type ParentProxy, titleOf } from "../core/parentProxy.ts";
 import { connectBySocks } from "./socks5.ts";
 import { certificateProblem, startTls, type Trust } from "./tlsConnection.ts";
 
@@ -63,7 +63,7 @@ export class Dialer {
       return connection;
     }
     return startTls(connection, parent, ["http/1.1"], this.#options.trust, signal).catch((error: unknown) => {
-      throw signal.aborted ? error : insecure(error);
+      throw signal.aborted ? error : insecure(parent, error);
     });
   }
 }
@@ -96,20 +96,20 @@ function isOnThisMachine({ localAddress, remoteAddress = "" }: Socket): boolean 
   return remoteAddress === localAddress || /^(::ffff:)?127\./.test(remoteAddress);
 }
 
-function unreachable({ host, port }: ParentProxy, error: unknown): OneCliError {
+function unreachable(parent: ParentProxy, error: unknown): OneCliError {
   const cause = error instanceof OneCliError ? error.cause : error;
-  const where = `${host}:${port}, ${explain(cause as NodeJS.ErrnoException)}`;
-  return new OneCliError("upstream-unreachable", `The parent proxy cannot be reached (${where}).`, { cause });
+  const where = `${parent.host}:${parent.port}, ${explain(cause as NodeJS.ErrnoException)}`;
+  return new OneCliError("upstream-unreachable", `The ${titleOf(parent)} cannot be reached (${where}).`, { cause });
 }
 
-function insecure(cause: unknown): OneCliError {
+function insecure(parent: ParentProxy, cause: unknown): OneCliError {
   const problem = certificateProblem(cause);
   if (problem === undefined) {
-    const message = "No TLS connection to the parent proxy could be made: is it one of the kind https?";
+    const message = `No TLS connection to the ${titleOf(parent)} could be made: is it one of the kind https?`;
     return new OneCliError("upstream-unreachable", message, { cause });
   }
   const advice = problem.includes("issuer") ? " (name its authority in extraCaCertificates)" : "";
-  const message = `The parent proxy's certificate was refused: ${problem}${advice}.`;
+  const message = `The ${titleOf(parent)}'s certificate was refused: ${problem}${advice}.`;
   return new OneCliError("upstream-unreachable", message, { cause });
 }
 

@@ -51,7 +51,12 @@ export interface GatewayOptions {
   /** PEM: all that certificates of servers are verified against. */
   readonly trustedRoots: readonly string[];
   readonly parentProxy?: ParentProxy | undefined;
-  /** What is reached without it, in lists as NO_PROXY has them. */
+  /**
+   * `true`: the parent proxy is another gateway, which does all the work. Nothing is opened here, and onecli.internal is
+   * the other's.
+   */
+  readonly relay?: boolean;
+  /** What is reached without the parent proxy, in lists as NO_PROXY has them. */
   readonly noProxy?: readonly string[];
   /** Address to listen on; 127.0.0.1 without it. */
   readonly host?: string;
@@ -169,7 +174,7 @@ export class Gateway {
       tls: options.tls,
       credentials: new Credentials(own, options.agents ?? []),
       interceptor,
-      internalSite,
+      internalSite: options.relay === true ? undefined : internalSite,
       ...shared,
     });
     await proxy.listen();

@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { type Socket } from "node:net";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
-import { type ParentProxy } from "../core/parentProxy.ts";
+import { type ParentProxy, titleOf } from "../core/parentProxy.ts";
 
 /**
  * Has an HTTP proxy, at the other end of a connection, open a tunnel to a host (RFC 9110 §9.3.6).
@@ -36,8 +36,8 @@ export function connectByHttp(
     });
     request.once("error", (cause: NodeJS.ErrnoException) => {
       const what = cause.code?.startsWith("HPE_")
-        ? `The parent proxy gave an answer that is no HTTP when asked for ${host}: is it one, and of this kind?`
-        : `The parent proxy closed the connection when asked for ${host}.`;
+        ? `The ${titleOf(parent)} gave an answer that is no HTTP when asked for ${host}: is it one, and of this kind?`
+        : `The ${titleOf(parent)} closed the connection when asked for ${host}.`;
       reject(new OneCliError("upstream-unreachable", what, { cause }));
     });
     request.end();
@@ -47,7 +47,7 @@ export function connectByHttp(
 /** What a parent proxy means by its answer, and what to change. @param challenges value of `Proxy-Authenticate`. */
 export function refusal(status: number, challenges: string, parent: ParentProxy, host: string): OneCliError {
   const meaning = explain(status, challenges, parent);
-  const message = `The parent proxy answered ${status} when asked for ${host}${meaning}.`;
+  const message = `The ${titleOf(parent)} answered ${status} when asked for ${host}${meaning}.`;
   return new OneCliError("upstream-unreachable", message);
 }
 
@@ -66,11 +66,11 @@ function explain(status: number, challenges: string, parent: ParentProxy): strin
   }
 }
 
-function explainLogin(challenges: string, { authorization }: ParentProxy): string {
+function explainLogin(challenges: string, { authorization, title }: ParentProxy): string {
   if (challenges !== "" && !/\bbasic\b/i.test(challenges)) {
     return ": it wants a login of another kind than user name and password (Basic)";
   }
-  return authorization === undefined
+  return authorization === undefined && title === undefined
     ? ": it wants a login, so put user:password@ before the host in the proxy's URL"
     : ": it does not accept the user name and password that it is given";
 }

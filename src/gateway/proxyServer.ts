@@ -42,7 +42,8 @@ export interface ProxyServerOptions {
   readonly tls?: ServerIdentity | undefined;
   readonly credentials: Credentials;
   readonly interceptor: Interceptor;
-  readonly internalSite: InternalSite;
+  /** Absent: onecli.internal is a host like any other. */
+  readonly internalSite: InternalSite | undefined;
   readonly services: ExchangeServices;
   readonly logger: Logger;
   readonly limits?: Partial<HeadLimits>;
@@ -56,7 +57,7 @@ export class ProxyServer extends Server {
   /** Connections whose TLS is not agreed on yet. */
   readonly #handshakes = new Map<string, Socket>();
   readonly #interceptor: Interceptor;
-  readonly #internalSite: InternalSite;
+  readonly #internalSite: InternalSite | undefined;
   readonly #services: ExchangeServices;
   readonly #logger: Logger;
   readonly #heads: Connections;
@@ -154,7 +155,7 @@ export class ProxyServer extends Server {
     try {
       const agent = this.#authenticate(request);
       const { authority, path } = plainTarget(request.url ?? "");
-      if (isInternal(authority.host)) {
+      if (this.#internalSite !== undefined && isInternal(authority.host)) {
         void this.#internalSite.answer(authority, path, request, response);
         return;
       }
@@ -186,7 +187,7 @@ export class ProxyServer extends Server {
     const authority = connectTarget(request.url ?? "");
     const origin = { authority, agent };
     this.#heads.release(socket);
-    if (isInternal(authority.host)) {
+    if (this.#internalSite !== undefined && isInternal(authority.host)) {
       const run = this.#internalSite.runOf(authority);
       return { customConnectServer: handOffTo((client) => run.accept(client, origin)) };
     }

@@ -4,6 +4,7 @@ import { type TLSSocket } from "node:tls";
 import { LRUCache } from "lru-cache";
 import { isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority, formatAuthority } from "../core/hostname.ts";
+import { titleOf } from "../core/parentProxy.ts";
 import { dispatchAlone, needsOwnConnection } from "./dedicatedUpstream.ts";
 import { type Dialer } from "./dialer.ts";
 import { withoutChallenge } from "./forwardedAnswer.ts";
@@ -101,7 +102,7 @@ export class Upstream {
     const forwarder = dialer.forwarderFor(authority);
     const hop = forwarder ?? authority;
     const failing =
-      forwarder === undefined ? this.#noAnswer(authority) : "The parent proxy did not accept a connection";
+      forwarder === undefined ? this.#noAnswer(authority) : `The ${titleOf(forwarder)} did not accept a connection`;
     const open = (gone?: AbortSignal) =>
       this.#limited(failing, (limit) => {
         const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
@@ -131,7 +132,8 @@ export class Upstream {
   }
 
   #noAnswer(authority: Authority): string {
-    const how = this.#options.dialer.parentFor(authority) === undefined ? "" : " through the parent proxy";
+    const parent = this.#options.dialer.parentFor(authority);
+    const how = parent === undefined ? "" : ` through the ${titleOf(parent)}`;
     return `${formatAuthority(authority)} did not accept a connection${how}`;
   }
 

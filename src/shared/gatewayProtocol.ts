@@ -32,6 +32,15 @@ export const startOptions = z.strictObject({
   port: z.int().min(0).max(65_535),
   /** Another port will do where this one stays taken for five seconds. */
   anyPort: z.boolean().optional(),
+  /** Another gateway that does all the work: nothing is mapped, opened or asked of 1Password here. */
+  relay: z
+    .strictObject({
+      /** URL of its proxy, with user name and password. */
+      proxy: z.string(),
+      /** PEM: its CA, which terminals have to trust. */
+      certificate: z.string(),
+    })
+    .optional(),
   /** Of an earlier run, so that its terminals go on working. */
   password: z.string().min(32).optional(),
   /** The management API; without it there is none. */
