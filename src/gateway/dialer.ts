@@ -99,7 +99,9 @@ function isOnThisMachine({ localAddress, remoteAddress = "" }: Socket): boolean 
 function unreachable(parent: ParentProxy, error: unknown): OneCliError {
   const cause = error instanceof OneCliError ? error.cause : error;
   const where = `${parent.host}:${parent.port}, ${explain(cause as NodeJS.ErrnoException)}`;
-  return new OneCliError("upstream-unreachable", `The ${titleOf(parent)} cannot be reached (${where}).`, { cause });
+  return new OneCliError("upstream-unreachable", `The ${titleOf(parent)} cannot be reached (${where}).`, {
+    cause,
+  });
 }
 
 function insecure(parent: ParentProxy, cause: unknown): OneCliError {

@@ -102,7 +102,9 @@ export class Upstream {
     const forwarder = dialer.forwarderFor(authority);
     const hop = forwarder ?? authority;
     const failing =
-      forwarder === undefined ? this.#noAnswer(authority) : `The ${titleOf(forwarder)} did not accept a connection`;
+      forwarder === undefined
+        ? this.#noAnswer(authority)
+        : `The ${titleOf(forwarder)} did not accept a connection`;
     const open = (gone?: AbortSignal) =>
       this.#limited(failing, (limit) => {
         const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
