@@ -342,14 +342,6 @@ export class Gateway {
     return { connections: this.#proxy.connections.size, tunnels: this.#proxy.tunnels.size };
   }
 
-  get connected(): boolean {
-    return this.#state.connected;
-  }
-
-  get stopping(): boolean {
-    return this.#state.stopping;
-  }
-
   /** Refuses what is new, gives requests in flight five seconds, then closes everything. */
   stop(): Promise<void> {
     return (this.#stopped ??= this.#stop());

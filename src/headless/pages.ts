@@ -7,7 +7,7 @@ import { type Metrics } from "./metrics.ts";
 const refusalTime = 30_000;
 
 interface Sources {
-  readonly gateway: Pick<Gateway, "activity" | "connected" | "mappings">;
+  readonly gateway: Pick<Gateway, "activity" | "accountName" | "mappings">;
   /** Whether a signal has come. */
   readonly isStopping: () => boolean;
   readonly metrics: Pick<Metrics, "text" | "contentType">;
@@ -32,7 +32,7 @@ export function pages({ gateway, isStopping, metrics }: Sources): Readonly<Recor
     if (!gateway.mappings.some(({ enabled }) => enabled)) {
       return undefined;
     }
-    if (!gateway.connected) {
+    if (gateway.accountName === undefined) {
       return "mappings need 1Password, and no Service Account is connected";
     }
     return performance.now() < refusedUntil
