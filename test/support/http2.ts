@@ -141,6 +141,7 @@ export class Http2UpstreamServer {
       ...certificate,
       settings: { ...settings, maxHeaderListSize: 1024 * 1024 },
       maxHeaderListPairs: 20_000,
+      noDelay: true,
     });
     const upstream = new Http2UpstreamServer(server);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -152,7 +152,7 @@ export class LeadingProxy {
       client.end(`HTTP/1.1 ${this.refuseWith ?? 502} Refused\r\ncontent-length: 0\r\n\r\n`);
       return;
     }
-    const onward = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const onward = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     onward.on("error", () => client.destroy());
     client.on("close", () => onward.destroy());
     onward.once("connect", () => {

@@ -104,7 +104,7 @@ export class SocksProxy {
       socket.end(answer);
       return;
     }
-    const onward = connect({ port: local, host: "127.0.0.1", allowHalfOpen: true });
+    const onward = connect({ port: local, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     onward.on("error", () => socket.destroy());
     socket.on("close", () => onward.destroy());
     onward.once("connect", () => {
