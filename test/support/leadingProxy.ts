@@ -84,10 +84,14 @@ export class LeadingProxy {
     return { asked: asked.promise, release: () => released.resolve(undefined) };
   }
 
-  async close(): Promise<void> {
+  dropConnections(): void {
     for (const socket of this.#sockets) {
       socket.destroy();
     }
+  }
+
+  async close(): Promise<void> {
+    this.dropConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
