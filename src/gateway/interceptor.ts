@@ -60,6 +60,8 @@ export class Interceptor {
     try {
       const server = await this.#serverFor(origin.authority);
       if (!raw.destroyed) {
+        // A client that ends its side within the handshake has left; the TLS socket takes this over from the raw one.
+        raw.allowHalfOpen = false;
         server.emit("connection", raw);
       }
     } catch {
@@ -123,6 +125,7 @@ export class Interceptor {
       return;
     }
     this.#handshakes.delete(key);
+    socket.allowHalfOpen = true;
     const protocol = socket.alpnProtocol || undefined;
     this.#onHandshake?.(handshake.origin.authority, protocol);
     const server = protocol === "h2" ? this.#http2 : this.#http1;

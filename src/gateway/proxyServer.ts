@@ -88,8 +88,12 @@ export class ProxyServer extends Server {
     server.keepAliveTimeout = 0;
     server.on(connectionEvent(server), (socket: Socket) => this.#heads.add(socket));
     if (tls !== undefined) {
-      server.on("connection", (socket: Socket) => this.#awaitHandshake(socket));
-      server.on("secureConnection", (socket: Socket) => this.#handshakes.delete(connectionKey(socket)));
+      // Before the TLS socket is made, which takes over what the raw one is.
+      server.prependListener("connection", (socket: Socket) => this.#awaitHandshake(socket));
+      server.prependListener("secureConnection", (socket: Socket) => {
+        this.#handshakes.delete(connectionKey(socket));
+        socket.allowHalfOpen = true;
+      });
     }
     server.on("checkExpectation", (request, response) => void this.onRequest(request, response));
     onUpgrade(server, this.#heads, (request, response, takeSocket) => {
@@ -282,6 +286,8 @@ export class ProxyServer extends Server {
   #awaitHandshake(socket: Socket): void {
     const key = connectionKey(socket);
     this.#handshakes.set(key, socket);
+    // A client that ends its side within the handshake has left.
+    socket.allowHalfOpen = false;
     socket.once("close", () => this.#handshakes.delete(key));
   }
 }

@@ -6,6 +6,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { type IncomingMessage } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { type Duplex, type Readable } from "node:stream";
+import { connect as connectTls } from "node:tls";
 import { type OneCliError } from "../../src/core/errors.ts";
 import { acceptOf } from "../../src/gateway/webSockets.ts";
 import { TestAuthority } from "../support/certificates.ts";
@@ -33,6 +34,7 @@ type Version = (typeof versions)[number];
 
 const firstRounds = 10;
 const rounds = 50;
+const attempts = 8;
 /** Bytes of the heap by which it may differ for one round: less than the smallest socket takes. */
 const perRound = 2048;
 
@@ -75,6 +77,20 @@ function closing(stream: Duplex): () => Promise<unknown> {
   return () => closed;
 }
 
+const anyRecord = {
+  at: 0,
+  kind: "request",
+  agent: "onecli",
+  method: "GET",
+  host: h1Host,
+  path: "/",
+  status: 200,
+  headMs: 1.5,
+  totalMs: 1.5,
+  bytesUp: 0,
+  bytesDown: 0,
+} as const;
+
 describe("leaks", () => {
   let fixture: Fixture;
   let h2: Http2UpstreamServer;
@@ -102,6 +118,10 @@ describe("leaks", () => {
       noProxy: ["127.0.0.1", "localhost"],
       logger: { trace: silent, debug: silent, info: silent, warn: silent, error: silent },
     });
+    // The activity keeps as many records as it may: those of the rounds take the place of these.
+    for (let left = 1000; left > 0; left--) {
+      fixture.gateway.activity.add(anyRecord);
+    }
     h2 = await Http2UpstreamServer.start(fixture.upstreamAuthority, [h2Host], {
       enableConnectProtocol: true,
     });
@@ -313,13 +333,17 @@ describe("leaks", () => {
       await some(rounds);
       dropKept();
       assert.deepEqual(await moreOpenThan(before), []);
-      const heap = heapInUse();
-      await some(rounds);
-      dropKept();
-      assert.deepEqual(await moreOpenThan(before), []);
-      const growth = heapInUse() - heap;
-      assert.ok(growth < rounds * perRound, `${growth} bytes more are in use`);
-    }).timeout(25_000);
+      const growths: number[] = [];
+      // What is compiled or cached comes less and less; what is kept of each round comes every time.
+      do {
+        const heap = heapInUse();
+        await some(rounds);
+        dropKept();
+        assert.deepEqual(await moreOpenThan(before), []);
+        growths.push(heapInUse() - heap);
+      } while (growths.length < attempts && growths.at(-1)! > rounds * perRound);
+      assert.ok(growths.length < attempts, `bytes more in use after each ${rounds}: ${growths.join(", ")}`);
+    }).timeout(60_000);
   }
 
   async function refused(
@@ -530,6 +554,28 @@ describe("leaks", () => {
         await client.closed();
       }
     }
+  });
+
+  leavesNothing("handshakes that are broken off", async () => {
+    const { wire: silentOne } = await connectTo(fixture.endpoint, `${h1Host}:443`);
+    silentOne.socket.destroy();
+    const { wire: half } = await connectTo(fixture.endpoint, `${h1Host}:443`);
+    // A ClientHello that announces more than follows.
+    half.socket.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]));
+    half.socket.destroy();
+    const { wire: nonsense } = await connectTo(fixture.endpoint, `${h1Host}:443`);
+    nonsense.send("GET / HTTP/1.1\r\n\r\n");
+    await nonsense.closed();
+    nonsense.socket.destroy();
+    const { wire: distrusting } = await connectTo(fixture.endpoint, `${h1Host}:443`);
+    distrusting.socket.removeAllListeners("data");
+    const socket = connectTls({
+      socket: distrusting.socket,
+      ca: fixture.upstreamAuthority.certificate,
+      servername: h1Host,
+    });
+    await once(socket, "error");
+    socket.destroy();
   });
 
   leavesNothing("connections that say nothing, or half of a CONNECT", async () => {
