@@ -8,7 +8,8 @@ import { doctorDomain, internalHost } from "../core/internalSite.ts";
 import { bundleVariables, bypassVariables, proxyVariables } from "../core/terminalEnvironment.ts";
 import { parseProxy } from "./gatewayClient.ts";
 import { entriesCovering } from "./noProxy.ts";
-import { type Cell, type EnvironmentRow, failed, ok } from "./report.ts";
+import { type Cell } from "../shared/doctorReport.ts";
+import { type EnvironmentRow, failed, ok } from "./report.ts";
 import { whereSet } from "./startupFiles.ts";
 import { type Environment } from "./subprocess.ts";
 

@@ -13,16 +13,8 @@ import {
 import { GatewayClient, gatewayOf, GatewayRefusal, type Help, proxyUrls } from "./gatewayClient.ts";
 import { entriesOf } from "./noProxy.ts";
 import { defaultTimes, probe, type ProbeTimes } from "./probe.ts";
-import {
-  type Cell,
-  cellsOf,
-  type EnvironmentRow,
-  failed,
-  none,
-  ok,
-  type Report,
-  type ToolReport,
-} from "./report.ts";
+import { type Cell, type Report, type ToolReport } from "../shared/doctorReport.ts";
+import { cellsOf, type EnvironmentRow, failed, none, ok } from "./report.ts";
 import { homeOf, resolveHome } from "./startupFiles.ts";
 import { type Environment } from "./subprocess.ts";
 import { type Tool, tools } from "./tools.ts";

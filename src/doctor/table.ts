@@ -1,5 +1,6 @@
 // The report for people.
-import { type Cell, type Column, columns, type Failure, type Report } from "./report.ts";
+import { type Cell, type Report } from "../shared/doctorReport.ts";
+import { type Column, columns, type Failure } from "./report.ts";
 
 const titles: Readonly<Record<Column, string>> = {
   proxy: "PROXY",

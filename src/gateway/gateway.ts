@@ -73,6 +73,8 @@ export interface GatewayOptions {
   readonly logger: Logger;
   /** Told how each question to 1Password has ended. */
   readonly onQuestion?: (outcome: ErrorCode | "ok") => void;
+  /** Told of requests to 1Password that count against its limits. */
+  readonly onAccountRequests?: (count: number) => void;
   readonly clock?: Clock;
   /** Milliseconds; the defaults are those of the gateway's contract. */
   readonly limits?: Partial<HeadLimits> & { readonly connect?: number };
@@ -91,6 +93,7 @@ export class Gateway {
   readonly endpoint: GatewayEndpoint;
   readonly #accountTraffic: AccountTraffic;
   readonly #closedPorts: Set<number>;
+  readonly #onAccountRequests: (count: number) => void;
   readonly #interceptor: Interceptor;
   readonly #internalSite: InternalSite;
   readonly #proxy: ProxyServer;
@@ -106,6 +109,7 @@ export class Gateway {
     activity: Activity;
     endpoint: GatewayEndpoint;
     closedPorts: Set<number>;
+    onAccountRequests: (count: number) => void;
     interceptor: Interceptor;
     internalSite: InternalSite;
     proxy: ProxyServer;
@@ -118,6 +122,7 @@ export class Gateway {
     this.activity = parts.activity;
     this.endpoint = parts.endpoint;
     this.#closedPorts = parts.closedPorts;
+    this.#onAccountRequests = parts.onAccountRequests;
     this.#interceptor = parts.interceptor;
     this.#internalSite = parts.internalSite;
     this.#proxy = parts.proxy;
@@ -200,13 +205,19 @@ export class Gateway {
       webSockets,
       state,
     };
-    return new Gateway({ activity, endpoint, ...parts });
+    const { onAccountRequests = () => undefined } = options;
+    return new Gateway({ activity, endpoint, onAccountRequests, ...parts });
   }
 
   /** An account whose requests to 1Password go the gateway's way. Nobody is asked yet. */
   newAccount(token: ServiceAccountToken): OnePassword {
     const connectionFailure = () => this.#accountTraffic.failure;
-    return new OnePassword({ token, integrationVersion: version, connectionFailure });
+    return new OnePassword({
+      token,
+      integrationVersion: version,
+      connectionFailure,
+      onRequests: this.#onAccountRequests,
+    });
   }
 
   /** From now on references are resolved here; values of an earlier source are forgotten. */

@@ -57,6 +57,9 @@ class Host {
   /** The last change of the account: they come one after the other, so that the host's last word is what holds. */
   #accountChange: Promise<unknown> = Promise.resolve();
   #batch: ActivityRecord[] = [];
+  /** Requests to 1Password since the last batch. */
+  #accountRequests = 0;
+  #flushing: NodeJS.Timeout | undefined;
 
   constructor(port: MessagePort, startApi: StartManagementApi, onStopped: () => void) {
     this.#port = port;
@@ -192,6 +195,10 @@ class Host {
       noProxy: [...(options.noProxy ?? []), ...noProxyOfEnvironment(process.env)],
       ...(options.password !== undefined && { password: options.password }),
       logger: this.#logger,
+      onAccountRequests: (count) => {
+        this.#accountRequests += count;
+        this.#flushSoon();
+      },
     });
     this.#gateway.activity.subscribe((record) => this.#report(record));
     const api = await this.#openApi(this.#gateway, authority.certificate, options);
@@ -233,16 +240,22 @@ class Host {
 
   #report(record: ActivityRecord): void {
     this.#batch.push(record);
-    if (this.#batch.length === 1) {
-      setTimeout(() => this.#flush(), batchInterval);
-    }
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    this.#flushing ??= setTimeout(() => this.#flush(), batchInterval);
   }
 
   #flush(): void {
+    clearTimeout(this.#flushing);
+    this.#flushing = undefined;
     const records = this.#batch;
+    const accountRequests = this.#accountRequests;
     this.#batch = [];
-    if (records.length > 0) {
-      this.#send({ type: "activity", records });
+    this.#accountRequests = 0;
+    if (records.length > 0 || accountRequests > 0) {
+      this.#send({ type: "activity", records, accountRequests });
     }
   }
 

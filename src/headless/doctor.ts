@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { terminalEnvironment, tokenVariable } from "../core/terminalEnvironment.ts";
 import { examine } from "../doctor/examine.ts";
 import { gatewayOf } from "../doctor/gatewayClient.ts";
-import { type Report } from "../doctor/report.ts";
+import { type Report } from "../shared/doctorReport.ts";
 import { formatReport } from "../doctor/table.ts";
 import { type Invocation } from "./commandLine.ts";
 import { type Config, readConfig } from "./config.ts";

@@ -29,6 +29,8 @@ export interface OnePasswordOptions {
   readonly clock?: Clock;
   /** Why the last connection to 1Password could not be made, in sentences; the SDK's own errors do not say. */
   readonly connectionFailure?: () => string | undefined;
+  /** Told of requests to 1Password that count against its limits, when they are made: all but those of a sign-in. */
+  readonly onRequests?: (count: number) => void;
   readonly loadSdk?: () => Promise<Sdk>;
 }
 
@@ -39,6 +41,9 @@ interface ItemIds {
 }
 
 const idPattern = /^[a-z2-7]{26}$/;
+
+/** What reading a secret by names costs: the vaults, the items of one, the item. */
+const requestsByNames = 3;
 
 /**
  * 1Password through its SDK, as one service account. Nothing is loaded and nobody is asked before the first call.
@@ -54,6 +59,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
   readonly #namesTtlMs: number;
   readonly #clock: Clock;
   readonly #connectionFailure: () => string | undefined;
+  readonly #count: (requests: number) => void;
   readonly #loadSdk: () => Promise<Sdk>;
   readonly #ids = new Map<string, ItemIds>();
   #signIn: Promise<Client> | undefined;
@@ -66,6 +72,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
     this.#namesTtlMs = options.namesTtlMs ?? 600_000;
     this.#clock = options.clock ?? systemClock;
     this.#connectionFailure = options.connectionFailure ?? (() => undefined);
+    this.#count = options.onRequests ?? (() => undefined);
     // Loaded late: the library is 14 MB of WebAssembly, and a failure here must not take the program with it.
     this.#loadSdk = options.loadSdk ?? (() => import("@1password/sdk"));
   }
@@ -80,6 +87,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
       const ids = this.#idsOf(reference);
       if (ids !== undefined) {
         try {
+          this.#count(1);
           return new SecretValue(
             await client.secrets.resolve(formatSecretReference({ ...reference, ...ids })),
           );
@@ -113,6 +121,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
 
   listVaults(): Promise<VaultEntry[]> {
     return this.#call(async (client) => {
+      this.#count(1);
       const vaults = await client.vaults.list();
       return vaults.map(({ id, title }) => ({ id, title })).sort(byTitle);
     });
@@ -121,6 +130,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
   /** The items of a vault that are not archived. */
   listItems(vaultId: string): Promise<ItemEntry[]> {
     return this.#call(async (client) => {
+      this.#count(1);
       const items = await client.items.list(vaultId);
       return items.map(({ id, title, category }) => ({ id, title, category })).sort(byTitle);
     });
@@ -128,6 +138,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
 
   listFields(vaultId: string, itemId: string): Promise<FieldEntry[]> {
     return this.#call(async (client) => {
+      this.#count(1);
       const { fields, sections, notes } = await client.items.get(vaultId, itemId);
       const titles = new Map(sections.map(({ id, title }) => [id, title]));
       const entries = fields.map(({ id, title, sectionId, fieldType }): FieldEntry => {
@@ -153,9 +164,11 @@ export class OnePassword implements SecretProvider, SecretBrowser {
 
   async #resolveByNames(client: Client, reference: SecretReference): Promise<SecretValue> {
     if (idPattern.test(reference.vault)) {
+      this.#count(1);
       await assertVaultExists(client, reference.vault);
     }
     const text = formatSecretReference(reference);
+    this.#count(requestsByNames);
     // Costs the same requests as `resolve` and tells the ids besides.
     const { individualResponses } = await client.secrets.resolveAll([text]);
     const { content, error } = individualResponses[text] ?? {};
@@ -172,6 +185,7 @@ export class OnePassword implements SecretProvider, SecretBrowser {
       throw failure;
     }
     // `resolveAll` hides, for one, a rate limit that is met on the way to the item; `resolve` does not.
+    this.#count(requestsByNames);
     return new SecretValue(await client.secrets.resolve(text));
   }
 

@@ -28,14 +28,6 @@ export const hostEvidence = z.object({
 /** Answer to `GET /doctor/RUN`, by the label of the host. */
 export const evidence = z.object({ hosts: z.record(z.string(), hostEvidence) });
 
-/** The part of the doctor's report that the editor shows. */
-export const doctorSummary = z.object({
-  ok: z.boolean(),
-  /** Red cells. */
-  problems: z.int().min(0),
-});
-
-export type DoctorSummary = z.infer<typeof doctorSummary>;
 export type OpenedRun = z.infer<typeof openedRun>;
 export type HostEvidence = z.infer<typeof hostEvidence>;
 export type Evidence = z.infer<typeof evidence>;

@@ -169,7 +169,12 @@ export const explainResult = explanationSchema.extend({
 export const fromGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("done"), id: requestId, result: z.unknown() }),
   z.strictObject({ type: z.literal("failed"), id: requestId, code: z.enum(errorCodes), message: z.string() }),
-  z.strictObject({ type: z.literal("activity"), records: z.array(activityRecord) }),
+  z.strictObject({
+    type: z.literal("activity"),
+    records: z.array(activityRecord),
+    /** Requests to 1Password, since the last such message, that count against its limits. */
+    accountRequests: z.int().min(0),
+  }),
   /** May this be done? Answered by one `answer` or `refuse`, when the person has decided. */
   z.strictObject({ type: z.literal("ask"), question: requestId, write: managementWrite }),
   z.strictObject({

@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as vscode from "vscode";
-import { type DoctorSummary, doctorSummary } from "../shared/doctorProtocol.ts";
+import { type Report, reportSchema } from "../shared/doctorReport.ts";
+import type { DoctorState } from "../shared/webviewProtocol.ts";
 import { showWithActions } from "./notifications.ts";
 import { shellCommand } from "./shellCommand.ts";
 import type { Terminals } from "./terminals.ts";
@@ -17,11 +18,18 @@ const reportName = "report.json";
 export class Doctor implements vscode.Disposable {
   readonly #gatewayFile: string;
   readonly #terminals: Terminals;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly onDidChange = this.#changed.event;
   #terminal: vscode.Terminal | undefined;
+  #state: DoctorState = { kind: "none" };
 
   constructor(gatewayFile: string, terminals: Terminals) {
     this.#gatewayFile = gatewayFile;
     this.#terminals = terminals;
+  }
+
+  get state(): DoctorState {
+    return this.#state;
   }
 
   /** Shows the table in a terminal of its own, and its outcome as a notification. */
@@ -37,7 +45,10 @@ export class Doctor implements vscode.Disposable {
     }
     this.#terminal?.dispose();
     this.#terminal = terminal;
+    const former = this.#state.kind === "running" ? undefined : this.#state;
+    this.#enter({ kind: "running" });
     const folder = await mkdtemp(join(tmpdir(), "onecli-doctor-"));
+    let report: Report | undefined;
     try {
       await readyShell(terminal);
       const shell = terminal.state.shell ?? basename(vscode.env.shell.replaceAll("\\", "/"));
@@ -45,17 +56,29 @@ export class Doctor implements vscode.Disposable {
       const command = [process.execPath, this.#gatewayFile, "doctor", "--report", join(folder, reportName)];
       const reported = untilReported(folder, terminal);
       terminal.sendText(shellCommand(shell, { ELECTRON_RUN_AS_NODE: "1" }, command));
-      const summary = await reported;
-      if (summary !== undefined) {
-        void tell(summary, terminal);
+      report = await reported;
+      if (report !== undefined) {
+        void tell(report, terminal);
       }
     } finally {
+      // A run that was begun meanwhile, in a terminal of its own, speaks for itself.
+      if (this.#terminal === terminal) {
+        this.#enter(
+          report === undefined ? (former ?? { kind: "none" }) : { kind: "done", at: Date.now(), report },
+        );
+      }
       await rm(folder, { recursive: true, force: true });
     }
   }
 
   dispose(): void {
     this.#terminal?.dispose();
+    this.#changed.dispose();
+  }
+
+  #enter(state: DoctorState): void {
+    this.#state = state;
+    this.#changed.fire();
   }
 }
 
@@ -80,18 +103,18 @@ function readyShell(terminal: vscode.Terminal): Promise<void> {
 }
 
 /** The outcome, once the doctor has written it; undefined where its terminal was closed before. */
-function untilReported(folder: string, terminal: vscode.Terminal): Promise<DoctorSummary | undefined> {
+function untilReported(folder: string, terminal: vscode.Terminal): Promise<Report | undefined> {
   return new Promise((resolve) => {
-    const done = (summary: DoctorSummary | undefined) => {
+    const done = (report: Report | undefined) => {
       watcher.close();
       listener.dispose();
-      resolve(summary);
+      resolve(report);
     };
     const watcher = watch(folder);
     watcher.on("change", () => {
-      void readSummary(join(folder, reportName)).then((summary) => {
-        if (summary !== undefined) {
-          done(summary);
+      void readReport(join(folder, reportName)).then((report) => {
+        if (report !== undefined) {
+          done(report);
         }
       });
     });
@@ -104,16 +127,16 @@ function untilReported(folder: string, terminal: vscode.Terminal): Promise<Docto
   });
 }
 
-async function readSummary(file: string): Promise<DoctorSummary | undefined> {
+async function readReport(file: string): Promise<Report | undefined> {
   try {
-    return doctorSummary.parse(JSON.parse(await readFile(file, "utf8")));
+    return reportSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch {
     // Not there yet: it comes whole, by renaming.
     return undefined;
   }
 }
 
-async function tell({ ok, problems }: DoctorSummary, terminal: vscode.Terminal): Promise<void> {
+async function tell({ ok, problems }: Report, terminal: vscode.Terminal): Promise<void> {
   const show = "Show";
   const count = problems === 1 ? "1 problem" : `${problems} problems`;
   const pressed = ok

@@ -28,7 +28,8 @@ export interface GatewayThreadOptions {
   /** Runs before the thread counts as running: hands the account in. */
   readonly onStarted: (start: StartResult) => Promise<void>;
   readonly onState: (state: ThreadState) => void;
-  readonly onActivity: (records: readonly ActivityRecord[]) => void;
+  /** @param accountRequests requests to 1Password that count against its limits. */
+  readonly onActivity: (records: readonly ActivityRecord[], accountRequests: number) => void;
   /** What a program asks for over the API. @throws OneCliError where it is not done */
   readonly onAsk: (write: ManagementWrite) => Promise<unknown>;
   /** Milliseconds. */
@@ -215,7 +216,7 @@ export class GatewayThread {
         this.#take(message.id)?.reject(new OneCliError(message.code, message.message));
         break;
       case "activity":
-        this.#options.onActivity(message.records);
+        this.#options.onActivity(message.records, message.accountRequests);
         break;
       case "ask":
         void this.#answer(worker, message.question, message.write);

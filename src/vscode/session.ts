@@ -39,6 +39,20 @@ export type EntryState =
   | { readonly kind: "ready"; readonly lastUse?: number }
   | { readonly kind: "error"; readonly code: ErrorCode; readonly reason: string; readonly lastUse?: number };
 
+/** What the gateway has done, since it last said so. */
+export interface GatewayNews {
+  readonly records: readonly ActivityRecord[];
+  /** Requests to 1Password that count against its limits. */
+  readonly accountRequests: number;
+}
+
+/** What went wrong between here and 1Password. `at` is a Unix time in milliseconds. */
+export interface AccountProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly at: number;
+}
+
 interface SessionOptions {
   readonly gatewayFile: string;
   readonly dataDir: string;
@@ -68,7 +82,10 @@ export class Session implements vscode.Disposable {
   readonly #thread: GatewayThread;
   readonly #changed = new vscode.EventEmitter<void>();
   readonly #states = new Map<string, EntryState>();
+  readonly #news = new vscode.EventEmitter<GatewayNews>();
   readonly onDidChange = this.#changed.event;
+  readonly onNews = this.#news.event;
+  #problem: AccountProblem | undefined;
   #account: Account = { kind: "none" };
   /** Digest of the token that the gateway was given. */
   #tokenInUse: string | undefined;
@@ -87,13 +104,18 @@ export class Session implements vscode.Disposable {
       startOptions: () => this.#startOptions(),
       onStarted: (start) => this.#onStarted(start),
       onState: (state) => this.#onThreadState(state),
-      onActivity: (records) => this.#onActivity(records),
+      onActivity: (records, accountRequests) => this.#onActivity(records, accountRequests),
       onAsk: options.onWriteAsked,
     });
   }
 
   get account(): Account {
     return this.#account;
+  }
+
+  /** The last failure of 1Password or of a mapping, until a secret is read again. */
+  get problem(): AccountProblem | undefined {
+    return this.#problem;
   }
 
   get gateway(): ThreadState {
@@ -192,10 +214,12 @@ export class Session implements vscode.Disposable {
           return undefined;
         }
       } catch (error) {
+        this.#failed(error);
         await this.#useStored().catch(() => undefined);
         throw error;
       }
       this.#account = { kind: "present", name: result.account, vaults: result.vaults };
+      this.#problem = undefined;
       this.#forgetErrors();
       return result;
     });
@@ -207,6 +231,7 @@ export class Session implements vscode.Disposable {
     this.#thread.notify({ type: "disconnect" });
     this.#tokenInUse = digest(undefined);
     this.#account = { kind: "none" };
+    this.#problem = undefined;
     this.#forgetErrors();
     await this.#options.tokens.delete();
   }
@@ -274,8 +299,10 @@ export class Session implements vscode.Disposable {
   async testEntry(entry: Entry): Promise<void> {
     try {
       await this.test(formatSecretReference(entry.reference));
+      this.#problem = undefined;
       this.#setState(entry, { kind: "ready" });
     } catch (error) {
+      this.#failed(error);
       if (isOneCliError(error)) {
         this.#setState(entry, { kind: "error", code: error.code, reason: error.message });
       }
@@ -299,6 +326,11 @@ export class Session implements vscode.Disposable {
 
   listFields(vaultId: string, itemId: string) {
     return this.#ask({ type: "listFields", vaultId, itemId }, fieldList);
+  }
+
+  /** Which secret a request to `host` (with `:port` where it is not 443) would get, and why. */
+  explain(host: string, path: string) {
+    return this.#ask({ type: "explain", host, path }, explainResult);
   }
 
   /** Milliseconds since the cached value of a mapping was read; undefined where none is cached. */
@@ -346,6 +378,7 @@ export class Session implements vscode.Disposable {
 
   dispose(): void {
     this.#changed.dispose();
+    this.#news.dispose();
   }
 
   /** Asks the gateway, which is started if it does not run. */
@@ -436,9 +469,9 @@ export class Session implements vscode.Disposable {
     this.#changed.fire();
   }
 
-  #onActivity(records: readonly ActivityRecord[]): void {
+  #onActivity(records: readonly ActivityRecord[], accountRequests: number): void {
     for (const record of records) {
-      const { mapping, source, error, at, host, warning, service } = record;
+      const { mapping, source, error, at, host, warning, service, cacheHit } = record;
       if (warning !== undefined && service !== undefined) {
         this.#options.onPlaceholderLeak(service, host);
       }
@@ -453,9 +486,15 @@ export class Session implements vscode.Disposable {
             ? { kind: "error", code: error, reason: describeError(error).hint, lastUse: at }
             : { kind: "ready", lastUse: at },
         );
+        if (error !== undefined && isMappingError(error)) {
+          this.#problem = { code: error, message: describeError(error).hint, at };
+        } else if (cacheHit === false) {
+          this.#problem = undefined;
+        }
       }
     }
     this.#changed.fire();
+    this.#news.fire({ records, accountRequests });
   }
 
   async #readAccount(): Promise<void> {
@@ -525,6 +564,13 @@ export class Session implements vscode.Disposable {
       }
     }
     this.#changed.fire();
+  }
+
+  #failed(error: unknown): void {
+    if (isOneCliError(error) && isMappingError(error.code)) {
+      this.#problem = { code: error.code, message: error.message, at: Date.now() };
+      this.#changed.fire();
+    }
   }
 
   #setState(entry: Entry, state: EntryState): void {

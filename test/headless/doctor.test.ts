@@ -6,7 +6,7 @@ import { type AddressInfo } from "node:net";
 import { delimiter, join } from "node:path";
 import { checkClock } from "../../src/doctor/environment.ts";
 import { GatewayClient } from "../../src/doctor/gatewayClient.ts";
-import { type Cell, type Report, reportSchema } from "../../src/doctor/report.ts";
+import { type Cell, type Report, reportSchema } from "../../src/shared/doctorReport.ts";
 import { findProgram } from "../../src/doctor/subprocess.ts";
 import { type CallingTool, tools } from "../../src/doctor/tools.ts";
 import { proxyUrl } from "../../src/core/terminalEnvironment.ts";

@@ -67,6 +67,23 @@ describe("Reading secrets", () => {
     service.clearRequests();
   });
 
+  it("counts the requests that 1Password counts, and not those of a sign-in", async () => {
+    let counted = 0;
+    // The keys of the account are fetched once, with the sign-in.
+    const made = () => service.requests.filter((line) => /\/vaults?\b/.test(line)).length;
+    const counting = connect(service.token, { onRequests: (count) => (counted += count) });
+    await read(counting, "op://API Keys/Anthropic/credential");
+    assert.equal(counted, made(), "by names");
+    await read(counting, "op://API Keys/Anthropic/credential");
+    assert.equal(counted, made(), "by the ids that were learnt");
+    const [vault] = await counting.listVaults();
+    const [item] = await counting.listItems(vault!.id);
+    await counting.listFields(vault!.id, item!.id);
+    assert.equal(counted, made(), "names");
+    assert.equal(counted, 7);
+    counting.dispose();
+  });
+
   it("makes no request before the first call", () => {
     connect(service.token);
     assert.deepEqual(service.requests, []);

@@ -4,7 +4,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { terminalEnvironment } from "../../src/core/terminalEnvironment.ts";
 import { examine, type Examination } from "../../src/doctor/examine.ts";
-import { reportSchema } from "../../src/doctor/report.ts";
+import { reportSchema } from "../../src/shared/doctorReport.ts";
 import { CertificateAuthority, createAuthority } from "../../src/gateway/certificateAuthority.ts";
 import { Gateway } from "../../src/gateway/gateway.ts";
 import { machineRoots, writeTrustFiles } from "../../src/gateway/trustBundle.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { cellsOf, failed, none, ok, type Report, reportSchema } from "../../../src/doctor/report.ts";
+import { type Report, reportSchema } from "../../../src/shared/doctorReport.ts";
+import { cellsOf, failed, none, ok } from "../../../src/doctor/report.ts";
 import { formatReport } from "../../../src/doctor/table.ts";
 
 const report: Report = {
