@@ -6,6 +6,7 @@ import { ApiWrites } from "./vscode/apiWrites.ts";
 import { openApiSettings } from "./vscode/commands/api.ts";
 import { registerCommands } from "./vscode/commands/register.ts";
 import { setContextKey } from "./vscode/contextKeys.ts";
+import { Dashboard } from "./vscode/dashboard.ts";
 import { Disposables } from "./vscode/disposables.ts";
 import { Doctor } from "./vscode/doctor.ts";
 import { Explanations } from "./vscode/explanations.ts";
@@ -69,9 +70,11 @@ export function activate(context: vscode.ExtensionContext): void {
   );
   const doctor = disposables.add(new Doctor(gatewayFile, terminals));
   const tree = disposables.add(new MappingsTree(current));
+  const { extensionUri } = context;
+  const dashboard = disposables.add(new Dashboard({ session: current, doctor, logger: log, extensionUri }));
   disposables.add(new StatusBar(current));
   const explanations = disposables.add(new Explanations(current));
-  disposables.add(registerCommands({ session: current, tree, terminals, doctor, explanations, log }));
+  disposables.add(registerCommands({ session: current, tree, terminals, doctor, dashboard, explanations, log }));
 
   const show = () => {
     setContextKey("onecli.hasAccount", current.account.kind === "present");

@@ -146,6 +146,10 @@ export class Session implements vscode.Disposable {
     return this.#options.mappings.entries;
   }
 
+  findMapping(id: string): Entry | undefined {
+    return this.#options.mappings.find(id);
+  }
+
   get storedSecrets(): readonly StoredEntry[] {
     return this.#options.storedSecrets.entries;
   }
@@ -329,7 +333,7 @@ export class Session implements vscode.Disposable {
   }
 
   /** Which secret a request to `host` (with `:port` where it is not 443) would get, and why. */
-  explain(host: string, path: string) {
+  explainRequest(host: string, path: string) {
     return this.#ask({ type: "explain", host, path }, explainResult);
   }
 

@@ -16,7 +16,7 @@ export class StatusBar implements vscode.Disposable {
   constructor(session: Session) {
     this.#session = session;
     this.#item.name = "OneCLI";
-    this.#item.command = "onecli.mappings.focus";
+    this.#item.command = "onecli.dashboard.open";
     this.#subscription = session.onDidChange(() => this.#update());
     this.#update();
     this.#item.show();
@@ -65,6 +65,7 @@ export class StatusBar implements vscode.Disposable {
       account.kind === "none"
         ? "[Connect 1Password](command:onecli.account.connect)"
         : "[Add mapping](command:onecli.mapping.add)",
+      "[Open dashboard](command:onecli.dashboard.open)",
       "[Show mappings](command:onecli.mappings.focus)",
       "[New terminal](command:onecli.terminal.open)",
       "[Show log](command:onecli.log.show)",
@@ -82,6 +83,7 @@ export class StatusBar implements vscode.Disposable {
       enabledCommands: [
         "onecli.account.connect",
         "onecli.mapping.add",
+        "onecli.dashboard.open",
         "onecli.mappings.focus",
         "onecli.terminal.open",
         "onecli.log.show",

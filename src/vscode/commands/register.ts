@@ -1,5 +1,6 @@
 import * as vscode from "vscode";
 import type { Entry } from "../mappingStore.ts";
+import type { Dashboard } from "../dashboard.ts";
 import type { Doctor } from "../doctor.ts";
 import type { Explanations } from "../explanations.ts";
 import type { MappingsTree, Row } from "../mappingsTree.ts";
@@ -37,6 +38,7 @@ export interface CommandParts {
   readonly terminals: Terminals;
   readonly doctor: Doctor;
   readonly explanations: Explanations;
+  readonly dashboard: Dashboard;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -63,6 +65,7 @@ export const commandIds = [
   "onecli.storedSecret.disable",
   "onecli.storedSecret.duplicate",
   "onecli.host.explain",
+  "onecli.dashboard.open",
   "onecli.cache.clear",
   "onecli.terminal.open",
   "onecli.doctor.run",
@@ -75,7 +78,7 @@ type CommandId = (typeof commandIds)[number];
 type Handler = (target: Row | undefined) => unknown;
 
 export function registerCommands(parts: CommandParts): vscode.Disposable {
-  const { session, tree, terminals, doctor, explanations, log } = parts;
+  const { session, tree, terminals, doctor, dashboard, explanations, log } = parts;
   /** The row that a command was called on, or the one that is selected. */
   const rowOf = (target: Row | undefined): Entry | StoredEntry | undefined => {
     const row = target ?? (tree.selection.length === 1 ? tree.selection[0] : undefined);
@@ -129,6 +132,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     "onecli.storedSecret.duplicate": onStored("Duplicate Stored Secret", duplicateStoredSecret),
     "onecli.host.explain": (target) =>
       explainHost(explanations, target === undefined ? undefined : rowOf(target)),
+    "onecli.dashboard.open": () => dashboard.open(),
     "onecli.cache.clear": () => session.clearCache(),
     "onecli.terminal.open": () => terminals.open(),
     "onecli.doctor.run": () => doctor.run(),

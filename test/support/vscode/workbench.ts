@@ -16,6 +16,7 @@ const themes = {
   "Dark High Contrast": "vscode-theme-defaults-themes-hc_black-json",
 } as const;
 export type ColorTheme = keyof typeof themes;
+export const colorThemes = Object.keys(themes) as readonly ColorTheme[];
 
 export class Workbench {
   readonly page: Page;

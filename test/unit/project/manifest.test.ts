@@ -112,6 +112,6 @@ describe("package.json", () => {
   it("is written against the oldest VS Code that it supports, and runs where terminals are", () => {
     assert.equal(json.engines.vscode, `^${json.devDependencies["@types/vscode"] ?? ""}`);
     assert.deepEqual(json.extensionKind, ["workspace"]);
-    assert.deepEqual(json.activationEvents, ["onStartupFinished"]);
+    assert.deepEqual(json.activationEvents, ["onStartupFinished", "onWebviewPanel:onecli.dashboard"]);
   });
 });

@@ -1,0 +1,221 @@
+// What the dashboard's page asks for, done.
+import * as vscode from "vscode";
+import { isOneCliError } from "../core/errors.ts";
+import { HostnameError } from "../core/hostname.ts";
+import { everyPath, parsePathPrefix, PathError } from "../core/requestPath.ts";
+import { parseSecretReference } from "../core/secretReference.ts";
+import type { Rule } from "../core/serviceRules.ts";
+import { ruleSchema, targetId } from "../core/target.ts";
+import { version } from "../shared/version.ts";
+import type {
+  Answer,
+  Body,
+  DraftPart,
+  EntryDraft,
+  EntryKey,
+  QuestionName,
+} from "../shared/webviewProtocol.ts";
+import { toHar, toJson } from "./activityExport.ts";
+import type { ActivityLog } from "./activityLog.ts";
+import { canonicalHost } from "./commands/hostInput.ts";
+import { setEnabled } from "./commands/mappings.ts";
+import { describeRule } from "./commands/ruleInput.ts";
+import { keyOf, secretOf } from "./dashboardRows.ts";
+import type { Entry, StoredMapping } from "./mappingStore.ts";
+import { ReferenceCompletion } from "./referenceCompletion.ts";
+import type { Session } from "./session.ts";
+
+/** One for each question of the contract. */
+export type Answers = {
+  readonly [N in QuestionName]: (body: Body<N>) => Promise<Answer<N>>;
+};
+
+export interface AnswerParts {
+  readonly session: Session;
+  readonly log: ActivityLog<Entry>;
+  /** The records are gone. */
+  readonly onCleared: () => void;
+}
+
+interface Checked {
+  readonly hostname?: string;
+  readonly path?: string;
+  readonly rule?: Rule;
+  readonly problem?: { readonly part: DraftPart; readonly message: string };
+}
+
+export class DashboardAnswers {
+  readonly all: Answers;
+  readonly #session: Session;
+  readonly #completion: ReferenceCompletion;
+  /** What was removed last, in its order, and the token that brings it back. */
+  #removed: { readonly token: number; readonly mappings: readonly StoredMapping[] } = {
+    token: 0,
+    mappings: [],
+  };
+
+  constructor({ session, log, onCleared }: AnswerParts) {
+    this.#session = session;
+    this.#completion = new ReferenceCompletion(session);
+    this.all = {
+      check: (body) => Promise.resolve(this.#describe(body)),
+      save: (body) => this.#save(body),
+      enable: async ({ keys, enabled }) => {
+        for (const entry of this.#find(keys)) {
+          if (entry.enabled !== enabled) {
+            await setEnabled(session, entry, enabled);
+          }
+        }
+        return null;
+      },
+      remove: ({ keys }) => this.#remove(keys),
+      undo: ({ token }) => this.#undo(token),
+      test: async ({ key }) => {
+        const [entry] = this.#find([key]);
+        if (entry === undefined) {
+          throw new Error(vscode.l10n.t("It is not there any more."));
+        }
+        const startedAt = performance.now();
+        await session.testEntry(entry);
+        return { ms: performance.now() - startedAt };
+      },
+      complete: ({ text }) => this.#completion.complete(text),
+      vaults: async () => (await this.#completion.vaults()).map(({ title }) => title),
+      explain: async ({ host, path }) => {
+        const { result, candidates, sets, removes, cacheAge } = await session.explainRequest(host, path);
+        return { result, candidates, sets, removes, cacheAge };
+      },
+      clear: () => {
+        log.clear();
+        onCleared();
+        return Promise.resolve(null);
+      },
+      export: (body) => exportActivity(log, body),
+    };
+  }
+
+  /** Names of the account that was connected before are of no use. */
+  accountChanged(): void {
+    this.#completion.forget();
+  }
+
+  #find(keys: readonly EntryKey[]): Entry[] {
+    const ids = new Set(keys.filter(({ source }) => source === "1password").map(({ id }) => id));
+    return this.#session.entries.filter(({ id }) => ids.has(id));
+  }
+
+  #describe({ draft, replacing }: Body<"check">): Answer<"check"> {
+    const { hostname, path, rule, problem } = this.#check(draft, replacing);
+    return {
+      hostname,
+      problem,
+      ...(hostname !== undefined &&
+        path !== undefined &&
+        problem?.part !== "rule" && { sentAs: describeRule({ hostname, path }, rule) }),
+    };
+  }
+
+  #check(draft: EntryDraft, replacing: EntryKey | undefined): Checked {
+    let hostname: string;
+    try {
+      hostname = canonicalHost(draft.hostname);
+    } catch (error) {
+      return problem("hostname", error instanceof HostnameError ? `This ${error.message}.` : "");
+    }
+    let path: string;
+    try {
+      path = parsePathPrefix(draft.path.trim() === "" ? everyPath : draft.path.trim());
+    } catch (error) {
+      return { hostname, ...problem("path", error instanceof PathError ? `This ${error.message}.` : "") };
+    }
+    const target = { hostname, path };
+    const id = targetId(target);
+    if (id !== replacing?.id && this.#session.entries.some((entry) => entry.id === id)) {
+      const part = path === everyPath ? "hostname" : "path";
+      return { ...target, ...problem(part, vscode.l10n.t("{0} is mapped already.", id)) };
+    }
+    const rule = draft.rule === undefined ? undefined : ruleSchema.safeParse(draft.rule);
+    if (rule?.success === false) {
+      return { ...target, ...problem("rule", `${rule.error.issues[0]?.message ?? ""}.`) };
+    }
+    const checked = { ...target, ...(rule !== undefined && { rule: rule.data }) };
+    try {
+      parseSecretReference(draft.secret.trim());
+      return checked;
+    } catch (error) {
+      return { ...checked, ...problem("secret", isOneCliError(error) ? error.message : "") };
+    }
+  }
+
+  async #save({ draft, replacing }: Body<"save">): Promise<Answer<"save">> {
+    const { hostname = "", path = everyPath, rule, problem } = this.#check(draft, replacing);
+    if (problem !== undefined) {
+      throw new Error(problem.message);
+    }
+    const mapping: StoredMapping = {
+      hostname,
+      ...(path !== everyPath && { path }),
+      reference: draft.secret.trim(),
+      ...(draft.names !== undefined && { names: draft.names }),
+      ...(rule !== undefined && { rule }),
+      ...(!draft.enabled && { enabled: false }),
+    };
+    return keyOf(await this.#session.saveMapping(mapping, replacing?.id));
+  }
+
+  async #remove(keys: readonly EntryKey[]): Promise<Answer<"remove">> {
+    const entries = this.#find(keys);
+    const mappings: StoredMapping[] = [];
+    this.#removed = { token: this.#removed.token + 1, mappings };
+    for (const entry of entries) {
+      await this.#session.removeMapping(entry.id);
+      mappings.push(entry.stored);
+    }
+    return { token: this.#removed.token, removed: mappings.length };
+  }
+
+  async #undo(token: number): Promise<null> {
+    const { token: last, mappings } = this.#removed;
+    if (token !== last) {
+      throw new Error(vscode.l10n.t("That cannot be undone any more."));
+    }
+    this.#removed = { token: last, mappings: [] };
+    for (const mapping of mappings) {
+      await this.#session.saveMapping(mapping);
+    }
+    return null;
+  }
+}
+
+function problem(part: DraftPart, message: string): Pick<Checked, "problem"> {
+  return { problem: { part, message: message === "" ? vscode.l10n.t("This is not valid.") : message } };
+}
+
+async function exportActivity(
+  log: ActivityLog<Entry>,
+  { format, seqs }: Body<"export">,
+): Promise<Answer<"export">> {
+  const wanted = seqs === undefined ? undefined : new Set(seqs);
+  // What is exported is what was there when it was asked for.
+  const records = log
+    .since(0)
+    .filter(({ seq }) => wanted?.has(seq) !== false)
+    .map(({ entry, ...kept }) => ({
+      ...kept,
+      entry: entry && { rule: entry.rule, secret: secretOf(entry) },
+    }));
+  const file = await vscode.window.showSaveDialog({
+    title: vscode.l10n.t("Export Activity"),
+    filters: format === "har" ? { HAR: ["har"] } : { JSON: ["json"] },
+  });
+  if (file === undefined) {
+    return { saved: false };
+  }
+  const content = format === "har" ? toHar(records, version) : toJson(records);
+  try {
+    await vscode.workspace.fs.writeFile(file, Buffer.from(content));
+  } catch {
+    throw new Error(vscode.l10n.t("The file could not be written."));
+  }
+  return { saved: true };
+}

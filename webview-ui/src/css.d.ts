@@ -1,0 +1,2 @@
+/** The bundler puts stylesheets beside the script. */
+declare module "*.css";
