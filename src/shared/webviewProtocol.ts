@@ -197,7 +197,8 @@ const entryDraft = z.strictObject({
   enabled: z.boolean(),
 });
 
-const draftParts = ["hostname", "path", "secret", "rule"] as const;
+/** `ruleValue` is the text of a header with `{value}` in it. */
+const draftParts = ["hostname", "path", "secret", "rule", "ruleValue"] as const;
 
 const keys = z.array(entryKey).check(z.minLength(1), z.maxLength(10_000));
 

@@ -111,7 +111,7 @@ export class DashboardAnswers {
       problem,
       ...(hostname !== undefined &&
         path !== undefined &&
-        problem?.part !== "rule" && { sentAs: describeRule({ hostname, path }, rule) }),
+        problem?.part.startsWith("rule") !== true && { sentAs: describeRule({ hostname, path }, rule) }),
     };
   }
 
@@ -136,7 +136,9 @@ export class DashboardAnswers {
     }
     const rule = draft.rule === undefined ? undefined : ruleSchema.safeParse(draft.rule);
     if (rule?.success === false) {
-      return { ...target, ...problem("rule", `${rule.error.issues[0]?.message ?? ""}.`) };
+      const [issue] = rule.error.issues;
+      const part = issue?.path[0] === "value" ? "ruleValue" : "rule";
+      return { ...target, ...problem(part, `This ${issue?.message ?? "is not valid"}.`) };
     }
     const checked = { ...target, ...(rule !== undefined && { rule: rule.data }) };
     try {
@@ -204,8 +206,12 @@ async function exportActivity(
       ...kept,
       entry: entry && { rule: entry.rule, secret: secretOf(entry) },
     }));
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const file = await vscode.window.showSaveDialog({
     title: vscode.l10n.t("Export Activity"),
+    ...(folder !== undefined && {
+      defaultUri: vscode.Uri.joinPath(folder, `onecli-activity.${format}`),
+    }),
     filters: format === "har" ? { HAR: ["har"] } : { JSON: ["json"] },
   });
   if (file === undefined) {

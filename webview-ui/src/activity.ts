@@ -57,7 +57,7 @@ class Activity extends Light {
         <h2 id="activity-title">${t("Activity")}</h2>
         <vscode-textfield
           class="filter"
-          label=${t("Filter activity")}
+          .label=${t("Filter activity")}
           placeholder=${t("Filter: host, path, status, agent, …")}
           .value=${this.#text}
           @input=${(event: Event) => this.#look({ text: (event.target as HTMLInputElement).value })}
@@ -96,8 +96,8 @@ class Activity extends Light {
           ${t("Clear")}
         </vscode-button>
       </div>
-      <div role="alert">
-        ${this.#failure === undefined ? nothing : html`<p class="bad">${this.#failure.message}</p>`}
+      <div class="live" role="alert">
+        ${this.#failure === undefined ? nothing : html`<p class="bad">${icon("cross")} ${this.#failure.message}</p>`}
       </div>
       <div class=${this.#opened === undefined ? "split" : "split open"}>
         <onecli-grid
@@ -116,7 +116,7 @@ class Activity extends Light {
           }}
           .onActivate=${(row: ActivityRow) => this.#open(row)}
           .onKey=${(row: ActivityRow, key: string) => {
-            if (key === "Click" && this.#opened !== undefined) {
+            if (key === "Click") {
               this.#open(row, false);
             }
             return key === "Escape" && this.#close();
@@ -206,7 +206,7 @@ function columns(): readonly Column<ActivityRow>[] {
   return [
     column("time", t("Time"), [0, 92, 2], ({ at }) => formatTime(at)),
     column("agent", t("Agent"), [0, 80, 8], ({ agent }) => cut(agent)),
-    column("method", t("Method"), [0, 74, 4], ({ method }) => cut(method)),
+    column("method", t("Method"), [0, 84, 4], ({ method }) => cut(method)),
     column("host", t("Host"), [2, 120, 0], ({ host }) => cut(host)),
     column("path", t("Path"), [3, 140, 3], ({ path }) => cut(path)),
     column("status", t("Status"), [0, 76, 1], (row) => statusCell(row)),

@@ -54,7 +54,7 @@ class ActivityDetails extends Light {
       <div class="actions">
         <vscode-button secondary @click=${this.#explain}>${t("Explain")}</vscode-button>
       </div>
-      <div role="status">${this.#explained()}</div>
+      <div class="live" role="status">${this.#explained()}</div>
       ${
         kind === "tunnel"
           ? html`<p class="dim">${t("The host is not mapped: its bytes pass unseen.")}</p>`
@@ -69,7 +69,7 @@ class ActivityDetails extends Light {
       return nothing;
     }
     if ("message" in explanation) {
-      return html`<p class="bad">${explanation.message}</p>`;
+      return html`<p class="bad">${icon("cross")} ${explanation.message}</p>`;
     }
     const { result, candidates, sets, removes, cacheAge } = explanation;
     return html`<h4>${t("A request like this now")}</h4>

@@ -1,6 +1,7 @@
 // A text with suggestions (https://www.w3.org/WAI/ARIA/apg/patterns/combobox/).
 import { html, nothing, type TemplateResult } from "lit";
 import { Light } from "./light.ts";
+import { icon } from "./icons.ts";
 import { t } from "./l10n.ts";
 
 export interface Suggestion {
@@ -82,7 +83,7 @@ export class Combo extends Light {
           @keydown=${this.#pressed}
         />
         <ul id=${list} class="suggestions" role="listbox" aria-label=${this.label} ?hidden=${!isOpen}>
-          ${this.#suggestions.map(
+          ${(isOpen ? this.#suggestions : []).map(
             (one, index) =>
               html`<li
                 id=${`${this.#id}-${index}`}
@@ -103,7 +104,7 @@ export class Combo extends Light {
         note === undefined
           ? nothing
           : html`<p id=${`${this.#id}-note`} class=${this.message === undefined ? "note dim" : "note bad"}>
-              ${note}
+              ${this.message === undefined ? nothing : icon("cross")} ${note}
             </p>`
       }`;
   }

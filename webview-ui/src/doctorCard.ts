@@ -107,9 +107,9 @@ function findings({ environment, tools }: Report): TemplateResult[] {
 function tableCell(cell: Cell): TemplateResult {
   switch (cell.state) {
     case "ok":
-      return html`<td class="good">${cell.as ?? t("ok")}</td>`;
+      return html`<td class="good">${icon("check")} ${cell.as ?? t("ok")}</td>`;
     case "failed":
-      return html`<td class="bad" title=${cell.cause}>${t("failed")}</td>`;
+      return html`<td class="bad" title=${cell.cause}>${icon("cross")} ${t("failed")}</td>`;
     case "none":
       return html`<td class="dim" title=${cell.reason}>–</td>`;
   }

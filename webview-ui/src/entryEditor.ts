@@ -13,6 +13,7 @@ import type {
 import "./combo.ts";
 import type { Combo, Suggestion } from "./combo.ts";
 import { failureOf, type Host } from "./host.ts";
+import { icon } from "./icons.ts";
 import { t } from "./l10n.ts";
 import { Light } from "./light.ts";
 import { keyOf } from "./state.ts";
@@ -33,6 +34,10 @@ export class EntryEditor extends Light {
   /** Absent for one that is to be added. */
   declare entry: EntryRow | undefined;
   declare onDone: ((saved: EntryKey | undefined) => void) | undefined;
+  /** What else can be done with the entry, where there is no room for it in the row. */
+  declare onTest: (() => void) | undefined;
+  declare onEnable: (() => void) | undefined;
+  declare onRemove: (() => void) | undefined;
   #draft: EntryDraft = emptyDraft;
   #check: Answer<"check"> = {};
   /** Parts that were changed: about the others nothing is said before it is to be saved. */
@@ -107,13 +112,26 @@ export class EntryEditor extends Light {
       ${
         this.#failure === undefined
           ? nothing
-          : html`<p class="bad" role="alert">${this.#failure.message} ${this.#failure.hint ?? ""}</p>`
+          : html`<p class="bad" role="alert">
+              ${icon("cross")} ${this.#failure.message} ${this.#failure.hint ?? ""}
+            </p>`
       }
       <div class="actions">
         <vscode-button ?disabled=${this.#saving} @click=${this.#submit}>${t("Save")}</vscode-button>
         <vscode-button secondary @click=${() => this.onDone?.(undefined)}>${t("Cancel")}</vscode-button>
+        <span class="space"></span>
+        ${this.entry === undefined ? nothing : this.#more(this.entry)}
       </div>
     </form>`;
+  }
+
+  #more({ enabled }: EntryRow): TemplateResult {
+    const button = (title: string, act: (() => void) | undefined) =>
+      act === undefined ? nothing : html`<vscode-button secondary @click=${act}>${title}</vscode-button>`;
+    return html`${button(t("Test"), this.onTest)}${button(
+      enabled ? t("Disable") : t("Enable"),
+      this.onEnable,
+    )}${button(t("Remove"), this.onRemove)}`;
   }
 
   #ruleFields(): TemplateResult {
@@ -140,21 +158,26 @@ export class EntryEditor extends Light {
   }
 
   #ruleDetail(rule: RuleDraft): TemplateResult {
-    const message = this.#messageFor("rule");
-    const field = (label: string, value: string, toRule: (text: string) => RuleDraft, placeholder = "") =>
+    const field = (
+      label: string,
+      value: string,
+      toRule: (text: string) => RuleDraft,
+      placeholder = "",
+      part: DraftPart = "rule",
+    ) =>
       html`<div>
         <onecli-combo
           .label=${label}
           .placeholder=${placeholder}
           .value=${value}
-          .message=${message}
-          .onValue=${(text: string) => this.#edit("rule", { rule: toRule(text) })}
+          .message=${this.#messageFor(part)}
+          .onValue=${(text: string) => this.#edit(part, { rule: toRule(text) })}
         ></onecli-combo>
       </div>`;
     switch (rule.kind) {
       case "header":
         return html`${field(t("Header"), rule.name, (name) => ({ ...rule, name }), "X-Api-Key")}
-        ${field(t("Value, with {value} for the secret"), rule.value, (value) => ({ ...rule, value }))}`;
+        ${field(t("Value, with {value} for the secret"), rule.value, (value) => ({ ...rule, value }), "{value}", "ruleValue")}`;
       case "basic":
         return field(t("User name"), rule.username, (username) => ({ ...rule, username }));
       case "query":

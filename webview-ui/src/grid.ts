@@ -169,21 +169,22 @@ export class Grid<Row = unknown> extends Light {
       aria-rowcount=${this.rows.length + 1}
       aria-colcount=${columns.length}
       aria-multiselectable=${multiple}
+      tabindex="-1"
+      @scroll=${this.#scrolled}
+      @keydown=${this.#pressed}
     >
-      <div class="grid-viewport" tabindex="-1" @scroll=${this.#scrolled} @keydown=${this.#pressed}>
-        <div class="grid-head" role="row" aria-rowindex="1">
-          ${columns.map((column) => this.#heading(column))}
-        </div>
-        <div role="rowgroup">
-          ${this.detail?.key === "" ? this.#below(columns.length) : nothing}
-          <div class="grid-before" role="presentation"></div>
-          ${repeat(
-            shown,
-            ({ row }) => this.keyOf(row),
-            ({ row, index }) => this.#row(row, index, columns),
-          )}
-          <div class="grid-after" role="presentation"></div>
-        </div>
+      <div class="grid-head" role="row" aria-rowindex="1">
+        ${columns.map((column) => this.#heading(column))}
+      </div>
+      <div role="rowgroup">
+        ${this.detail?.key === "" ? this.#below(columns.length) : nothing}
+        <div class="grid-before" role="presentation"></div>
+        ${repeat(
+          shown,
+          ({ row }) => this.keyOf(row),
+          ({ row, index }) => this.#row(row, index, columns),
+        )}
+        <div class="grid-after" role="presentation"></div>
         ${
           this.rows.length === 0 && this.detail === undefined
             ? html`<div class="grid-empty" role="row"><div role="gridcell">${this.empty}</div></div>`
@@ -243,7 +244,7 @@ export class Grid<Row = unknown> extends Light {
   }
 
   get #viewport(): HTMLElement | null {
-    return this.querySelector(".grid-viewport");
+    return this.querySelector(".grid");
   }
 
   /** Columns for which there is room: the dearest stay. */

@@ -70,7 +70,7 @@ class Secrets extends Light {
         <h2 id="secrets-title">${t("Secrets")}</h2>
         <vscode-textfield
           class="filter"
-          label=${t("Filter secrets")}
+          .label=${t("Filter secrets")}
           placeholder=${t("Filter")}
           .value=${this.#text}
           @input=${(event: Event) => {
@@ -141,7 +141,7 @@ class Secrets extends Light {
         id: "host",
         label: t("Host"),
         grow: 2,
-        width: 130,
+        width: 110,
         rank: 0,
         sortable: true,
         cell: (row) => cut(row.id),
@@ -150,7 +150,7 @@ class Secrets extends Light {
         id: "state",
         label: t("State"),
         grow: 2,
-        width: 110,
+        width: 96,
         rank: 1,
         sortable: true,
         cell: (row) => this.#state(row),
@@ -191,35 +191,47 @@ class Secrets extends Light {
         label: t("Actions"),
         hidden: true,
         grow: 0,
-        width: 124,
+        width: 88,
         rank: 3,
         end: true,
         cell: (row, isActive) => this.#actions(row, isActive),
+      },
+      {
+        id: "edit",
+        label: t("Edit"),
+        hidden: true,
+        grow: 0,
+        width: 36,
+        rank: 1,
+        cell: (row, isActive) =>
+          this.#button(row, isActive, "edit", t("Edit"), () => this.#edit(keyText(row))),
       },
     ];
   }
 
   #actions(row: EntryRow, isActive: boolean): TemplateResult {
-    const { id } = row;
     const button = (name: IconName, title: string, act: () => void) =>
-      html`<button
-        type="button"
-        class="icon-button"
-        title=${title}
-        aria-label=${`${title}: ${id}`}
-        tabindex=${isActive ? "0" : "-1"}
-        @click=${act}
-        @dblclick=${(event: Event) => event.stopPropagation()}
-      >
-        ${icon(name)}
-      </button>`;
-    return html`${
-      row.source === "stored" ? nothing : button("test", t("Test"), () => void this.#test(row))
-    }${button("edit", t("Edit"), () => this.#edit(keyText(row)))}${button(
+      this.#button(row, isActive, name, title, act);
+    return html`${row.source === "stored" ? nothing : button("test", t("Test"), () => void this.#test(row))}
+    ${button(
       row.enabled ? "power" : "play",
       row.enabled ? t("Disable") : t("Enable"),
       () => void this.#enable([row], !row.enabled),
     )}${button("trash", t("Remove"), () => void this.#remove([row]))}`;
+  }
+
+  #button(row: EntryRow, isActive: boolean, name: IconName, title: string, act: () => void): TemplateResult {
+    return html`<button
+      type="button"
+      class="icon-button"
+      title=${title}
+      aria-label=${`${title}: ${row.id}`}
+      tabindex=${isActive ? "0" : "-1"}
+      @click=${act}
+      @dblclick=${(event: Event) => event.stopPropagation()}
+    >
+      ${icon(name)}
+    </button>`;
   }
 
   #state(row: EntryRow): TemplateResult {
@@ -257,6 +269,9 @@ class Secrets extends Light {
       .services=${this.services}
       .entry=${entry}
       .onDone=${(saved: EntryKey | undefined) => this.#edited(saved)}
+      .onTest=${entry?.source === "1password" ? () => void this.#test(entry) : undefined}
+      .onEnable=${entry && (() => void this.#enable([entry], !entry.enabled))}
+      .onRemove=${entry && (() => void this.#remove([entry]))}
     ></onecli-entry-editor>`;
     return { key, content };
   }
@@ -303,7 +318,7 @@ class Secrets extends Light {
       >
         ${icon("close")}
       </button>`;
-    return html`<div role="status">
+    return html`<div class="live" role="status">
         ${
           undo === undefined
             ? nothing
@@ -316,12 +331,12 @@ class Secrets extends Light {
               </div>`
         }
       </div>
-      <div role="alert">
+      <div class="live" role="alert">
         ${
           this.#failure === undefined
             ? nothing
             : html`<div class="message bad">
-                <span>${this.#failure.message} ${this.#failure.hint ?? ""}</span>
+                ${icon("cross")}<span>${this.#failure.message} ${this.#failure.hint ?? ""}</span>
                 ${close(() => (this.#failure = undefined))}
               </div>`
         }

@@ -17,7 +17,9 @@ export class DashboardView {
 
   /** The tabs that it has in the editor. */
   get tabs(): Locator {
-    return this.#page.locator('.tab[data-resource-name="OneCLI Dashboard"], .tab[aria-label^="OneCLI Dashboard"]');
+    return this.#page.locator(
+      '.tab[data-resource-name="OneCLI Dashboard"], .tab[aria-label^="OneCLI Dashboard"]',
+    );
   }
 
   /** A row of one of the two tables, by a text in it. */

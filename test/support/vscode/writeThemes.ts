@@ -19,7 +19,9 @@ const session = await Session.start({
 });
 try {
   const built = await Promise.all(
-    ["dashboard.js", "dashboard.css"].map((name) => readFile(join(projectRoot, "dist/webview", name), "utf8")),
+    ["dashboard.js", "dashboard.css"].map((name) =>
+      readFile(join(projectRoot, "dist/webview", name), "utf8"),
+    ),
   );
   const used = new Set(built.join("").match(/--vscode-[\w-]+/g));
   await session.workbench.runCommand("OneCLI: Open Dashboard");
@@ -39,7 +41,10 @@ try {
     themes[theme] = { kind, variables };
   }
   await mkdir(join(projectRoot, "test/fixtures"), { recursive: true });
-  await writeFile(join(projectRoot, "test/fixtures/themes.json"), `${JSON.stringify(themes, undefined, 2)}\n`);
+  await writeFile(
+    join(projectRoot, "test/fixtures/themes.json"),
+    `${JSON.stringify(themes, undefined, 2)}\n`,
+  );
 } finally {
   await session.workbench.screenshot("last").catch(() => undefined);
   await session.stop();

@@ -1,0 +1,30 @@
+// Sends many requests to a mapped host through the gateway of the terminal that it runs in.
+//
+//   node storm.ts HOST COUNT
+import { readFile } from "node:fs/promises";
+import { openTls, requestHead } from "../support/wire.ts";
+
+const [host = "", count = "1"] = process.argv.slice(2);
+const connections = 8;
+const proxy = new URL(process.env["HTTPS_PROXY"] ?? "");
+const endpoint = {
+  port: Number(proxy.port),
+  username: decodeURIComponent(proxy.username),
+  password: decodeURIComponent(proxy.password),
+};
+const ca = await readFile(process.env["SSL_CERT_FILE"] ?? "", "utf8");
+let left = Number(count);
+
+await Promise.all(
+  Array.from({ length: connections }, async () => {
+    const wire = await openTls(endpoint, `${host}:443`, { ca });
+    while (left-- > 0) {
+      wire.send(requestHead("GET /v1/storm", `Host: ${host}`));
+      const { status } = await wire.answer();
+      if (status !== 200) {
+        throw new Error(`status ${status}`);
+      }
+    }
+    wire.socket.destroy();
+  }),
+);
