@@ -21,6 +21,7 @@ import { canonicalHost } from "./commands/hostInput.ts";
 import { setEnabled } from "./commands/mappings.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import { keyOf, secretOf } from "./dashboardRows.ts";
+import type { DashboardFeed } from "./dashboardFeed.ts";
 import type { Entry, StoredMapping } from "./mappingStore.ts";
 import { ReferenceCompletion } from "./referenceCompletion.ts";
 import type { Session } from "./session.ts";
@@ -29,13 +30,6 @@ import type { Session } from "./session.ts";
 export type Answers = {
   readonly [N in QuestionName]: (body: Body<N>) => Promise<Answer<N>>;
 };
-
-export interface AnswerParts {
-  readonly session: Session;
-  readonly log: ActivityLog<Entry>;
-  /** The records are gone. */
-  readonly onCleared: () => void;
-}
 
 interface Checked {
   readonly hostname?: string;
@@ -54,7 +48,7 @@ export class DashboardAnswers {
     mappings: [],
   };
 
-  constructor({ session, log, onCleared }: AnswerParts) {
+  constructor(session: Session, feed: DashboardFeed) {
     this.#session = session;
     this.#completion = new ReferenceCompletion(session);
     this.all = {
@@ -86,11 +80,10 @@ export class DashboardAnswers {
         return { result, candidates, sets, removes, cacheAge };
       },
       clear: () => {
-        log.clear();
-        onCleared();
+        feed.clear();
         return Promise.resolve(null);
       },
-      export: (body) => exportActivity(log, body),
+      export: (body) => exportActivity(feed.log, body),
     };
   }
 

@@ -223,7 +223,7 @@ describe("the dashboard in VS Code", function () {
 
   it("stays responsive while ten thousand requests flow", async () => {
     terminal = await workbench.terminal();
-    const program = join(projectRoot, "test/e2e/storm.ts");
+    const program = join(projectRoot, "test/support/storm.ts");
     await terminal.type(
       `${process.execPath} --disable-warning=ExperimentalWarning ${program} api.anthropic.com 10000; echo stormed-$?`,
     );

@@ -29,6 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   vscode: ["vscode", "core", "shared", "zod"],
   "extension.ts": ["vscode"],
   "main.ts": ["gateway", "headless", "api", "shared"],
+  "webview-ui": ["webview-ui", "shared", "lit", "@vscode-elements/elements"],
 };
 const usesNode = new Set([
   "secrets",
@@ -74,13 +75,20 @@ async function readImports(): Promise<readonly (readonly [file: string, imported
 }
 
 async function sources(): Promise<string[]> {
-  const names = await readdir(join(root, "src"), { recursive: true });
-  return names
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => posix.join("src", name.replaceAll("\\", "/")));
+  const found: string[] = [];
+  for (const folder of ["src", "webview-ui"]) {
+    const names = await readdir(join(root, folder), { recursive: true });
+    found.push(
+      ...names
+        .filter((name) => name.endsWith(".ts"))
+        .map((name) => posix.join(folder, name.replaceAll("\\", "/"))),
+    );
+  }
+  return found;
 }
 
-const room = (path: string) => /^src\/([^/]+)/.exec(path)?.[1] ?? path;
+const room = (path: string) => /^(?:src\/([^/]+)|(webview-ui)\/)/.exec(path)?.slice(1).find(Boolean) ?? path;
+const isOurs = (path: string) => /^(src|webview-ui)\//.test(path);
 const packageOf = (path: string) => path.split("/", path.startsWith("@") ? 2 : 1).join("/");
 
 describe("imports", () => {
@@ -100,9 +108,7 @@ describe("imports", () => {
       if (path.startsWith("node:")) {
         return !usesNode.has(room(file));
       }
-      return (
-        file.startsWith("src/") && !allowed.includes(path.startsWith("src/") ? room(path) : packageOf(path))
-      );
+      return isOurs(file) && !allowed.includes(isOurs(path) ? room(path) : packageOf(path));
     });
     assert.deepEqual(wrong, []);
   });

@@ -1,11 +1,14 @@
 // Sends many requests to a mapped host through the gateway of the terminal that it runs in.
 //
-//   node storm.ts HOST COUNT
+//   node storm.ts HOST COUNT [REQUESTS PER SECOND]
 import { readFile } from "node:fs/promises";
-import { openTls, requestHead } from "../support/wire.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { openTls, requestHead } from "./wire.ts";
 
-const [host = "", count = "1"] = process.argv.slice(2);
+const [host = "", count = "1", rate] = process.argv.slice(2);
 const connections = 8;
+/** Milliseconds between two requests of one connection. */
+const pause = rate === undefined ? 0 : (1000 * connections) / Number(rate);
 const proxy = new URL(process.env["HTTPS_PROXY"] ?? "");
 const endpoint = {
   port: Number(proxy.port),
@@ -19,11 +22,13 @@ await Promise.all(
   Array.from({ length: connections }, async () => {
     const wire = await openTls(endpoint, `${host}:443`, { ca });
     while (left-- > 0) {
+      const next = pause === 0 ? undefined : delay(pause);
       wire.send(requestHead("GET /v1/storm", `Host: ${host}`));
       const { status } = await wire.answer();
       if (status !== 200) {
         throw new Error(`status ${status}`);
       }
+      await next;
     }
     wire.socket.destroy();
   }),
