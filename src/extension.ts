@@ -74,7 +74,9 @@ export function activate(context: vscode.ExtensionContext): void {
   const dashboard = disposables.add(new Dashboard({ session: current, doctor, logger: log, extensionUri }));
   disposables.add(new StatusBar(current));
   const explanations = disposables.add(new Explanations(current));
-  disposables.add(registerCommands({ session: current, tree, terminals, doctor, dashboard, explanations, log }));
+  disposables.add(
+    registerCommands({ session: current, tree, terminals, doctor, dashboard, explanations, log }),
+  );
 
   const show = () => {
     setContextKey("onecli.hasAccount", current.account.kind === "present");

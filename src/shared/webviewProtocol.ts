@@ -60,6 +60,8 @@ const entryRow = z.strictObject({
   sentAs: z.string(),
   enabled: z.boolean(),
   state: entryState,
+  /** The stored secret that takes requests away from a mapping: all of them, or some. */
+  override: z.optional(z.strictObject({ by: z.string(), all: z.boolean() })),
 });
 
 /** What the page may have the editor run: nothing that it could not be clicked in the palette, and without arguments. */
@@ -73,6 +75,7 @@ export const pageCommands = [
   "onecli.log.show",
   "onecli.mapping.export",
   "onecli.mapping.import",
+  "onecli.storedSecret.add",
   "onecli.terminal.open",
 ] as const;
 
@@ -221,7 +224,12 @@ export const questions = {
     answer: entryKey,
   },
   enable: { body: z.strictObject({ keys, enabled: z.boolean() }), answer: z.null() },
-  /** `undo` takes the token once, and only the last one. */
+  /** Has the editor ask for another value of a stored secret, which the page never sees. */
+  replaceValue: { body: z.strictObject({ key: entryKey }), answer: z.null() },
+  /**
+   * Mappings can be had back: `undo` takes the token once, and only the last one. A stored secret cannot, so the editor
+   * asks before, and `removed` does not count it.
+   */
   remove: { body: z.strictObject({ keys }), answer: z.strictObject({ token: z.int(), removed: count }) },
   undo: { body: z.strictObject({ token: z.int() }), answer: z.null() },
   /** Reads the secret afresh. */

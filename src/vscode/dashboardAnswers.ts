@@ -5,6 +5,7 @@ import { HostnameError } from "../core/hostname.ts";
 import { everyPath, parsePathPrefix, PathError } from "../core/requestPath.ts";
 import { parseSecretReference } from "../core/secretReference.ts";
 import type { Rule } from "../core/serviceRules.ts";
+import { storedSecretSchema } from "../core/storedSecret.ts";
 import { ruleSchema, targetId } from "../core/target.ts";
 import { version } from "../shared/version.ts";
 import type {
@@ -20,16 +21,24 @@ import type { ActivityLog } from "./activityLog.ts";
 import { canonicalHost } from "./commands/hostInput.ts";
 import { setEnabled } from "./commands/mappings.ts";
 import { describeRule } from "./commands/ruleInput.ts";
-import { keyOf, secretOf } from "./dashboardRows.ts";
+import { removeStoredSecret, replaceValue } from "./commands/storedSecrets.ts";
+import { type AnyEntry, entriesOf, keyOf, secretOf } from "./dashboardRows.ts";
 import type { DashboardFeed } from "./dashboardFeed.ts";
-import type { Entry, StoredMapping } from "./mappingStore.ts";
+import type { StoredMapping } from "./mappingStore.ts";
 import { ReferenceCompletion } from "./referenceCompletion.ts";
 import type { Session } from "./session.ts";
+import { isStoredEntry } from "./storedSecretStore.ts";
 
 /** One for each question of the contract. */
 export type Answers = {
   readonly [N in QuestionName]: (body: Body<N>) => Promise<Answer<N>>;
 };
+
+const nameSchema = storedSecretSchema.shape.name;
+
+function keyText({ source, id }: EntryKey): string {
+  return `${source} ${id}`;
+}
 
 interface Checked {
   readonly hostname?: string;
@@ -57,17 +66,26 @@ export class DashboardAnswers {
       enable: async ({ keys, enabled }) => {
         for (const entry of this.#find(keys)) {
           if (entry.enabled !== enabled) {
-            await setEnabled(session, entry, enabled);
+            await (isStoredEntry(entry)
+              ? session.changeStoredSecret(entry, { ...entry.stored, enabled })
+              : setEnabled(session, entry, enabled));
           }
+        }
+        return null;
+      },
+      replaceValue: async ({ key }) => {
+        const entry = this.#get(key);
+        if (isStoredEntry(entry)) {
+          await replaceValue(session, entry);
         }
         return null;
       },
       remove: ({ keys }) => this.#remove(keys),
       undo: ({ token }) => this.#undo(token),
       test: async ({ key }) => {
-        const [entry] = this.#find([key]);
-        if (entry === undefined) {
-          throw new Error(vscode.l10n.t("It is not there any more."));
+        const entry = this.#get(key);
+        if (isStoredEntry(entry)) {
+          return { ms: 0 };
         }
         const startedAt = performance.now();
         await session.testEntry(entry);
@@ -92,9 +110,17 @@ export class DashboardAnswers {
     this.#completion.forget();
   }
 
-  #find(keys: readonly EntryKey[]): Entry[] {
-    const ids = new Set(keys.filter(({ source }) => source === "1password").map(({ id }) => id));
-    return this.#session.entries.filter(({ id }) => ids.has(id));
+  #find(keys: readonly EntryKey[]): AnyEntry[] {
+    const wanted = new Set(keys.map(keyText));
+    return entriesOf(this.#session).filter((entry) => wanted.has(keyText(keyOf(entry))));
+  }
+
+  #get(key: EntryKey): AnyEntry {
+    const [entry] = this.#find([key]);
+    if (entry === undefined) {
+      throw new Error(vscode.l10n.t("It is not there any more."));
+    }
+    return entry;
   }
 
   #describe({ draft, replacing }: Body<"check">): Answer<"check"> {
@@ -123,9 +149,13 @@ export class DashboardAnswers {
     }
     const target = { hostname, path };
     const id = targetId(target);
-    if (id !== replacing?.id && this.#session.entries.some((entry) => entry.id === id)) {
-      const part = path === everyPath ? "hostname" : "path";
-      return { ...target, ...problem(part, vscode.l10n.t("{0} is mapped already.", id)) };
+    const { source } = draft;
+    if (id !== replacing?.id && this.#find([{ source, id }]).length > 0) {
+      const taken =
+        source === "stored"
+          ? vscode.l10n.t("{0} has a stored secret already.", id)
+          : vscode.l10n.t("{0} is mapped already.", id);
+      return { ...target, ...problem(path === everyPath ? "hostname" : "path", taken) };
     }
     const rule = draft.rule === undefined ? undefined : ruleSchema.safeParse(draft.rule);
     if (rule?.success === false) {
@@ -134,6 +164,10 @@ export class DashboardAnswers {
       return { ...target, ...problem(part, `This ${issue?.message ?? "is not valid"}.`) };
     }
     const checked = { ...target, ...(rule !== undefined && { rule: rule.data }) };
+    if (source === "stored") {
+      const [issue] = nameSchema.safeParse(draft.secret).error?.issues ?? [];
+      return issue === undefined ? checked : { ...checked, ...problem("secret", `This ${issue.message}.`) };
+    }
     try {
       parseSecretReference(draft.secret.trim());
       return checked;
@@ -147,14 +181,23 @@ export class DashboardAnswers {
     if (problem !== undefined) {
       throw new Error(problem.message);
     }
-    const mapping: StoredMapping = {
+    const target = {
       hostname,
       ...(path !== everyPath && { path }),
-      reference: draft.secret.trim(),
-      ...(draft.names !== undefined && { names: draft.names }),
       ...(rule !== undefined && { rule }),
       ...(!draft.enabled && { enabled: false }),
     };
+    if (draft.source === "stored") {
+      // Its value is asked for by the editor: a page can change one, not add one.
+      const entry = replacing === undefined ? undefined : this.#get(replacing);
+      if (entry === undefined || !isStoredEntry(entry)) {
+        throw new Error(vscode.l10n.t("It is not there any more."));
+      }
+      await this.#session.changeStoredSecret(entry, { ...target, name: draft.secret.trim() });
+      return { source: "stored", id: targetId({ hostname, path }) };
+    }
+    const reference = draft.secret.trim();
+    const mapping = { ...target, reference, ...(draft.names !== undefined && { names: draft.names }) };
     return keyOf(await this.#session.saveMapping(mapping, replacing?.id));
   }
 
@@ -163,8 +206,12 @@ export class DashboardAnswers {
     const mappings: StoredMapping[] = [];
     this.#removed = { token: this.#removed.token + 1, mappings };
     for (const entry of entries) {
-      await this.#session.removeMapping(entry.id);
-      mappings.push(entry.stored);
+      if (isStoredEntry(entry)) {
+        await removeStoredSecret(this.#session, entry);
+      } else {
+        await this.#session.removeMapping(entry.id);
+        mappings.push(entry.stored);
+      }
     }
     return { token: this.#removed.token, removed: mappings.length };
   }
@@ -187,7 +234,7 @@ function problem(part: DraftPart, message: string): Pick<Checked, "problem"> {
 }
 
 async function exportActivity(
-  log: ActivityLog<Entry>,
+  log: ActivityLog<AnyEntry>,
   { format, seqs }: Body<"export">,
 ): Promise<Answer<"export">> {
   const wanted = seqs === undefined ? undefined : new Set(seqs);

@@ -2,11 +2,19 @@
 import * as vscode from "vscode";
 import { type Patch, protocolVersion, type Snapshot, type ToPage } from "../shared/webviewProtocol.ts";
 import { ActivityLog } from "./activityLog.ts";
-import { activityRow, connectionOf, entryRow, entryState, keyOf, serviceRows } from "./dashboardRows.ts";
+import {
+  activityRow,
+  type AnyEntry,
+  connectionOf,
+  entriesOf,
+  entryRow,
+  entryState,
+  keyOf,
+  serviceRows,
+} from "./dashboardRows.ts";
 import { Disposables } from "./disposables.ts";
 import type { Doctor } from "./doctor.ts";
-import type { Entry } from "./mappingStore.ts";
-import type { MappingState, Session } from "./session.ts";
+import type { EntryState, Session } from "./session.ts";
 
 /** Changes are sent at most so often, in milliseconds. */
 const batchInterval = 100;
@@ -19,8 +27,9 @@ export interface FeedParts {
 /** What was told last, to tell what has changed since. */
 interface Told {
   readonly send: (message: ToPage) => void;
-  entries: readonly Entry[];
-  readonly states: Map<Entry, MappingState>;
+  entries: Session["entries"];
+  storedSecrets: Session["storedSecrets"];
+  readonly states: Map<AnyEntry, EntryState>;
   seq: number;
   minute: number;
   counted: string;
@@ -30,7 +39,7 @@ interface Told {
 
 export class DashboardFeed implements vscode.Disposable {
   /** What happened in this window, looked at or not. */
-  readonly log = new ActivityLog<Entry>();
+  readonly log = new ActivityLog<AnyEntry>();
   readonly #parts: FeedParts;
   readonly #disposables = new Disposables();
   /** Absent while nobody listens. */
@@ -42,8 +51,8 @@ export class DashboardFeed implements vscode.Disposable {
     this.#parts = parts;
     this.#disposables.add(
       session.onNews(({ records, accountRequests }) => {
-        this.log.add(records, ({ source, mapping }) =>
-          source === "1password" && mapping !== undefined ? session.findMapping(mapping) : undefined,
+        this.log.add(records, ({ source, mapping = "" }) =>
+          source === "stored" ? session.findStoredSecret(mapping) : source && session.findMapping(mapping),
         );
         this.log.traffic.add(Date.now(), "reads", accountRequests);
         this.#schedule();
@@ -58,8 +67,8 @@ export class DashboardFeed implements vscode.Disposable {
     const { session, doctor } = this.#parts;
     const { traffic } = this.log;
     const connection = connectionOf(session, traffic);
-    const { entries } = session;
-    const states = new Map(entries.map((entry) => [entry, session.stateOf(entry)] as const));
+    const { entries, storedSecrets } = session;
+    const states = new Map(entriesOf(session).map((entry) => [entry, session.stateOf(entry)] as const));
     const minutes = traffic.minutes(Date.now());
     const snapshot: Snapshot = {
       type: "snapshot",
@@ -69,7 +78,7 @@ export class DashboardFeed implements vscode.Disposable {
       services: serviceRows(),
       state: {
         connection,
-        entries: [...states].map(([entry, state]) => entryRow(entry, state)),
+        entries: [...states].map(([entry, state]) => entryRow(entry, state, storedSecrets)),
         activity: this.log.since(0).map(activityRow),
         traffic: minutes,
         doctor: doctor.state,
@@ -78,6 +87,7 @@ export class DashboardFeed implements vscode.Disposable {
     this.#told = {
       send,
       entries,
+      storedSecrets,
       states,
       seq: this.log.next,
       minute: minutes.at(-1)?.minute ?? 0,
@@ -134,18 +144,19 @@ export class DashboardFeed implements vscode.Disposable {
       told.connection = asText;
       patch.connection = connection;
     }
-    const { entries } = session;
-    if (entries !== told.entries) {
+    const { entries, storedSecrets } = session;
+    if (entries !== told.entries || storedSecrets !== told.storedSecrets) {
       told.entries = entries;
+      told.storedSecrets = storedSecrets;
       told.states.clear();
-      patch.entries = entries.map((entry) => {
+      patch.entries = entriesOf(session).map((entry) => {
         const state = session.stateOf(entry);
         told.states.set(entry, state);
-        return entryRow(entry, state);
+        return entryRow(entry, state, storedSecrets);
       });
     } else {
       const states: NonNullable<Patch["states"]> = [];
-      for (const entry of entries) {
+      for (const entry of entriesOf(session)) {
         const state = session.stateOf(entry);
         const former = told.states.get(entry);
         if (

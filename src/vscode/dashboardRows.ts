@@ -1,6 +1,7 @@
 // What the dashboard shows of the window's things: their names, never a value.
 import * as vscode from "vscode";
 import { describeError, type ErrorCode, isOneCliError } from "../core/errors.ts";
+import { findOverride } from "../core/override.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import { findService } from "../core/serviceRules.ts";
 import { knownServices } from "../core/services.ts";
@@ -18,25 +19,38 @@ import type {
 import type { KeptRecord } from "./activityLog.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import type { Entry } from "./mappingStore.ts";
-import { explain, type MappingState, type Session } from "./session.ts";
+import { explain, type EntryState as SessionEntryState, type Session } from "./session.ts";
+import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
 
-export function keyOf({ id }: Entry): EntryKey {
-  return { source: "1password", id };
+export type AnyEntry = Entry | StoredEntry;
+
+/** What the dashboard lists, in this order. */
+export function entriesOf({ storedSecrets, entries }: Session): AnyEntry[] {
+  return [...storedSecrets, ...entries];
 }
 
-export function secretOf({ reference }: Entry): string {
-  return formatSecretReference(reference);
+export function keyOf(entry: AnyEntry): EntryKey {
+  return { source: isStoredEntry(entry) ? "stored" : "1password", id: entry.id };
+}
+
+/** What stands for the value. */
+export function secretOf(entry: AnyEntry): string {
+  return isStoredEntry(entry) ? entry.name : formatSecretReference(entry.reference);
 }
 
 /** What does not change while an entry is the one that it is: rules are looked up among all services. */
-type FixedPart = Omit<EntryRow, "state">;
-const fixedParts = new WeakMap<Entry, FixedPart>();
+type FixedPart = Omit<EntryRow, "state" | "override">;
+const fixedParts = new WeakMap<AnyEntry, FixedPart>();
 
-export function entryRow(entry: Entry, state: MappingState): EntryRow {
+export function entryRow(
+  entry: AnyEntry,
+  state: SessionEntryState,
+  storedSecrets: readonly StoredEntry[],
+): EntryRow {
   let fixed = fixedParts.get(entry);
   if (fixed === undefined) {
     const { hostname, path, rule, enabled } = entry;
-    const { names } = entry.stored;
+    const names = isStoredEntry(entry) ? undefined : entry.stored.names;
     fixed = {
       ...keyOf(entry),
       hostname,
@@ -49,10 +63,15 @@ export function entryRow(entry: Entry, state: MappingState): EntryRow {
     };
     fixedParts.set(entry, fixed);
   }
-  return { ...fixed, state: entryState(state) };
+  const override = isStoredEntry(entry) || !entry.enabled ? undefined : findOverride(entry, storedSecrets);
+  return {
+    ...fixed,
+    state: entryState(state),
+    ...(override !== undefined && { override: { by: override.by.name, all: override.all } }),
+  };
 }
 
-export function entryState(state: MappingState): EntryState {
+export function entryState(state: SessionEntryState): EntryState {
   switch (state.kind) {
     case "disabled":
     case "unused":
@@ -70,7 +89,7 @@ export function entryState(state: MappingState): EntryState {
   }
 }
 
-export function activityRow({ seq, record, entry }: KeptRecord<Entry>): ActivityRow {
+export function activityRow({ seq, record, entry }: KeptRecord<AnyEntry>): ActivityRow {
   const { id, mapping, source, error, warning, service, cacheHit, ...rest } = record;
   return {
     ...rest,

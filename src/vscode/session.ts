@@ -150,6 +150,10 @@ export class Session implements vscode.Disposable {
     return this.#options.mappings.find(id);
   }
 
+  findStoredSecret(id: string): StoredEntry | undefined {
+    return this.#options.storedSecrets.find(id);
+  }
+
   get storedSecrets(): readonly StoredEntry[] {
     return this.#options.storedSecrets.entries;
   }
@@ -330,11 +334,6 @@ export class Session implements vscode.Disposable {
 
   listFields(vaultId: string, itemId: string) {
     return this.#ask({ type: "listFields", vaultId, itemId }, fieldList);
-  }
-
-  /** Which secret a request to `host` (with `:port` where it is not 443) would get, and why. */
-  explainRequest(host: string, path: string) {
-    return this.#ask({ type: "explain", host, path }, explainResult);
   }
 
   /** Milliseconds since the cached value of a mapping was read; undefined where none is cached. */

@@ -152,7 +152,7 @@ describe("the dashboard in VS Code", function () {
   it("edits a mapping, and the next request is sent so", async () => {
     await dashboard.button("Edit: api.anthropic.com").click();
     const form = dashboard.frame.getByRole("form");
-    await form.getByLabel("Sent").selectOption("header");
+    await form.getByLabel("Sent as").selectOption("header");
     await form.getByLabel("Header").first().fill("Host");
     await form.getByText("is a field that frames the request").waitFor();
     await form.getByLabel("Header").first().fill("X-Token");

@@ -145,6 +145,28 @@ describe("the dashboard's feed", function () {
     await assert.rejects(answers.test({ key }), /not there any more/);
   });
 
+  it("shows stored secrets by their names, changes them without their values, and says where they win", async () => {
+    await window.session.addStoredSecret({ name: "Team key", hostname: host, path: "/team" }, "stored-value");
+    listen();
+    const [stored, mapping] = snapshot()!.state.entries;
+    assert.deepEqual([stored?.source, stored?.secret, stored?.path], ["stored", "Team key", "/team/"]);
+    assert.deepEqual(mapping?.override, { by: "Team key", all: false });
+    assert.equal((await window.get(host, "/team/x")).status, 200);
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], "stored-value");
+    await until(() => patches().some((patch) => patch.activity?.at(-1)?.secret === "Team key"));
+    const key = { source: "stored" as const, id: `${host}/team/` };
+    const change = { ...draft(host, " Renamed ", { source: "stored", path: "/team" }), replacing: key };
+    assert.deepEqual(await answers.save(change), key);
+    assert.equal((await window.get(host, "/team/x")).status, 200);
+    assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], "stored-value", "the value is kept");
+    const broken = draft(host, "", { source: "stored", path: "/team" });
+    assert.equal((await answers.check({ ...broken, replacing: key })).problem?.part, "secret");
+    await answers.enable({ keys: [key], enabled: false });
+    await until(() => patches().some((patch) => patch.entries?.[0]?.enabled === false));
+    assert.ok(!JSON.stringify(messages).includes("stored-value"));
+    await window.session.removeStoredSecret(window.session.findStoredSecret(key.id)!);
+  });
+
   it("completes a reference by the names in the vaults, and asks for them once", async () => {
     const texts = async (text: string) => (await answers.complete({ text })).map((choice) => choice.text);
     assert.deepEqual(await texts(""), ["op://API Keys/", "op://Dev Tokens/"]);

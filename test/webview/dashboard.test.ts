@@ -239,7 +239,7 @@ describe("the dashboard's page", function () {
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
       assert.equal(await reference.inputValue(), "op://API Keys/New/credential");
-      await form.getByLabel("Sent").selectOption("header");
+      await form.getByLabel("Sent as").selectOption("header");
       await form.getByLabel("Header").first().fill("X-Key");
       await form.getByLabel("Value, with {value}").first().fill("key={value}");
       await button("Save").click();
@@ -338,6 +338,28 @@ describe("the dashboard's page", function () {
       await page.keyboard.press("PageUp");
       await page.keyboard.press("Home");
       await focused(row(secretsGrid, "host-000")).waitFor();
+    });
+
+    it("that are stored are added and given another value by the editor; a mapping says which of them wins", async () => {
+      dashboard.handlers = {
+        ...dashboard.handlers,
+        replaceValue: () => null,
+        remove: () => ({ token: 1, removed: 0 }),
+      };
+      const ran = dashboard.next(({ type }) => type === "run");
+      await button("Add Stored Secret…").click();
+      assert.deepEqual(await ran, { type: "run", command: "onecli.storedSecret.add" });
+      await button("Edit: api.github.com").click();
+      assert.equal(await page.getByLabel("Name").first().inputValue(), "GitHub token of the team");
+      assert.equal(await button("Test: api.github.com").count(), 0);
+      const asked = dashboard.next(({ type }) => type === "ask");
+      await button("Replace Value…").click();
+      await asked;
+      const key = { source: "stored", id: "api.github.com" };
+      assert.deepEqual(dashboard.asked("replaceValue"), [{ key }]);
+      const entries = [entryRow("api.github.com", { override: { by: "GitHub token", all: true } })];
+      await dashboard.send({ type: "patch", entries });
+      await row(secretsGrid, "the stored secret “GitHub token” wins").waitFor();
     });
 
     it("show how they fare as it changes", async () => {

@@ -144,8 +144,8 @@ function facts(row: ActivityRow): readonly (readonly [string, string])[] {
     [t("From the cache"), cacheHit === undefined ? undefined : cacheHit ? t("yes") : t("no")],
     [t("First byte"), formatDuration(row.headMs)],
     [t("Total"), formatDuration(row.totalMs)],
-    [t("Sent"), formatBytes(row.bytesUp)],
-    [t("Received"), formatBytes(row.bytesDown)],
+    [t("Bytes sent"), formatBytes(row.bytesUp)],
+    [t("Bytes received"), formatBytes(row.bytesDown)],
   ];
   return all.flatMap(([title, value]) => (value === undefined ? [] : [[title, value] as const]));
 }

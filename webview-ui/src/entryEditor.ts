@@ -38,6 +38,7 @@ export class EntryEditor extends Light {
   declare onTest: (() => void) | undefined;
   declare onEnable: (() => void) | undefined;
   declare onRemove: (() => void) | undefined;
+  declare onReplaceValue: (() => void) | undefined;
   #draft: EntryDraft = emptyDraft;
   #check: Answer<"check"> = {};
   /** Parts that were changed: about the others nothing is said before it is to be saved. */
@@ -128,7 +129,7 @@ export class EntryEditor extends Light {
   #more({ enabled }: EntryRow): TemplateResult {
     const button = (title: string, act: (() => void) | undefined) =>
       act === undefined ? nothing : html`<vscode-button secondary @click=${act}>${title}</vscode-button>`;
-    return html`${button(t("Test"), this.onTest)}${button(
+    return html`${button(t("Test"), this.onTest)}${button(t("Replace Value…"), this.onReplaceValue)}${button(
       enabled ? t("Disable") : t("Enable"),
       this.onEnable,
     )}${button(t("Remove"), this.onRemove)}`;
@@ -145,7 +146,7 @@ export class EntryEditor extends Light {
       ["service", t("As a known service takes it")],
     ];
     return html`<div>
-        <label class="field-label" for="rule-kind">${t("Sent")}</label>
+        <label class="field-label" for="rule-kind">${t("Sent as")}</label>
         <select
           id="rule-kind"
           class="input"

@@ -96,6 +96,9 @@ class Secrets extends Light {
         <vscode-button secondary @click=${() => this.host.run("onecli.mapping.import")}
           >${t("Import…")}</vscode-button
         >
+        <vscode-button secondary @click=${() => this.host.run("onecli.storedSecret.add")}
+          >${t("Add Stored Secret…")}</vscode-button
+        >
         <vscode-button @click=${() => this.#edit("")}>${t("Add Mapping")}</vscode-button>
       </div>
       ${this.#selected.size > 0 ? this.#bulk() : nothing} ${this.#messages()}
@@ -246,6 +249,9 @@ class Secrets extends Light {
       case undefined:
         break;
     }
+    if (row.override?.all === true) {
+      return standing("warning", "plain", t("the stored secret “{0}” wins", row.override.by));
+    }
     switch (row.state.kind) {
       case "disabled":
         return standing("off", "plain", t("disabled"));
@@ -272,6 +278,11 @@ class Secrets extends Light {
       .onTest=${entry?.source === "1password" ? () => void this.#test(entry) : undefined}
       .onEnable=${entry && (() => void this.#enable([entry], !entry.enabled))}
       .onRemove=${entry && (() => void this.#remove([entry]))}
+      .onReplaceValue=${
+        entry?.source === "stored"
+          ? () => void this.#try(() => this.host.ask("replaceValue", { key: keyOf(entry) }))
+          : undefined
+      }
     ></onecli-entry-editor>`;
     return { key, content };
   }
@@ -435,7 +446,8 @@ class Secrets extends Light {
 
   async #remove(rows: readonly EntryRow[]): Promise<void> {
     const index = this.#rows.findIndex((row) => row === rows[0]);
-    this.#undo = await this.#try(() => this.host.ask("remove", { keys: rows.map(keyOf) }));
+    const answer = await this.#try(() => this.host.ask("remove", { keys: rows.map(keyOf) }));
+    this.#undo = answer?.removed === 0 ? undefined : answer;
     this.requestUpdate();
     await this.updateComplete;
     const next = this.#rows[Math.min(index, this.#rows.length - 1)];
