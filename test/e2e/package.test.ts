@@ -37,8 +37,12 @@ describe("the package", function () {
       "dist/extension.js",
       "dist/gateway.js",
       "dist/gateway.js.LEGAL.txt",
+      "dist/webview/dashboard.css",
+      "dist/webview/dashboard.js",
+      "dist/webview/dashboard.js.LEGAL.txt",
+      "l10n/bundle.l10n.de.json",
       "package.json",
     ]);
-    assert.ok(files.every((name) => /\.(svg|png|js|json|md|txt|wasm)$|^LICENSE$/.test(name)));
+    assert.ok(files.every((name) => /\.(svg|png|js|css|json|md|txt|wasm)$|^LICENSE$/.test(name)));
   });
 });
