@@ -48,6 +48,9 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
       }),
     );
     this.#disposables.add(vscode.window.registerWebviewPanelSerializer(dashboardType, this));
+    const { tabGroups } = vscode.window;
+    this.#disposables.add(tabGroups.onDidChangeTabs(() => this.#closeStrays()));
+    this.#disposables.add(tabGroups.onDidChangeTabGroups(() => this.#closeStrays()));
   }
 
   /** Shows the panel; there is never a second one. */
@@ -57,10 +60,7 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
       return;
     }
     // The tab of an earlier session, in the background, has no panel before it is looked at.
-    const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs).filter(isDashboard);
-    if (tabs.length > 0) {
-      await vscode.window.tabGroups.close(tabs);
-    }
+    await closeTabs(dashboardTabs());
     this.#adopt(
       vscode.window.createWebviewPanel(
         dashboardType,
@@ -83,6 +83,14 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
   dispose(): void {
     this.#disposables.dispose();
     this.#panel?.dispose();
+  }
+
+  /** Right after a reload a window does not know all of its tabs: the panel may have been opened beside its former tab. */
+  #closeStrays(): void {
+    const tabs = dashboardTabs();
+    if (this.#panel !== undefined && tabs.length > 1) {
+      void closeTabs(tabs.filter(({ isActive }) => !isActive));
+    }
   }
 
   #adopt(panel: vscode.WebviewPanel): void {
@@ -164,6 +172,16 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
 
   #send(message: ToPage): void {
     void this.#panel?.webview.postMessage(message);
+  }
+}
+
+function dashboardTabs(): vscode.Tab[] {
+  return vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(isDashboard);
+}
+
+async function closeTabs(tabs: readonly vscode.Tab[]): Promise<void> {
+  if (tabs.length > 0) {
+    await vscode.window.tabGroups.close(tabs);
   }
 }
 

@@ -218,6 +218,7 @@ describe("the dashboard in VS Code", function () {
     await workbench.runCommand("OneCLI: Open Dashboard");
     await dashboard.ready();
     await dashboard.row(secretsGrid, "X-Token: key={value}").waitFor();
+    await dashboard.tabs.nth(1).waitFor({ state: "detached" });
     assert.equal(await dashboard.tabs.count(), 1);
   });
 
