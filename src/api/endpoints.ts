@@ -30,7 +30,7 @@ import {
   putMappingBody,
   statusAnswer,
   testAnswer,
-} from "./schemas.ts";
+} from "../shared/apiSchemas.ts";
 
 const vault = "/api/vault/onepassword";
 
@@ -256,14 +256,14 @@ function isSame(a: Mapping, b: Mapping): boolean {
 }
 
 function describeStatus(management: Management) {
-  const { account, proxyPort } = management.status();
+  const { account, proxyPort, proxyTls } = management.status();
   const mappings = management.mappings();
   const fine: readonly string[] = ["disabled", "unused", "ok"];
   return {
     product: "OneCLI",
     version,
     onePassword: { connected: account !== undefined, ...(account !== undefined && { account }) },
-    proxy: { port: proxyPort },
+    proxy: { port: proxyPort, tls: proxyTls },
     mappings: {
       total: mappings.length,
       enabled: mappings.filter(({ enabled }) => enabled).length,

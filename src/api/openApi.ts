@@ -4,7 +4,7 @@ import { createDocument, type ZodOpenApiOperationObject } from "zod-openapi";
 import { describeError, type ErrorCode } from "../core/errors.ts";
 import { version } from "../shared/version.ts";
 import { type DescribedAnswer, type Endpoint } from "./endpoint.ts";
-import { errorBody } from "./schemas.ts";
+import { errorBody } from "../shared/apiSchemas.ts";
 
 const json = "application/json";
 

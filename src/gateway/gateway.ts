@@ -91,6 +91,8 @@ export type Account = SecretProvider &
 export class Gateway {
   readonly activity: Activity;
   readonly endpoint: GatewayEndpoint;
+  /** Whether clients speak TLS to the proxy itself. */
+  readonly usesTls: boolean;
   readonly #accountTraffic: AccountTraffic;
   readonly #closedPorts: Set<number>;
   readonly #onAccountRequests: (count: number) => void;
@@ -108,6 +110,7 @@ export class Gateway {
     accountTraffic: AccountTraffic;
     activity: Activity;
     endpoint: GatewayEndpoint;
+    usesTls: boolean;
     closedPorts: Set<number>;
     onAccountRequests: (count: number) => void;
     interceptor: Interceptor;
@@ -121,6 +124,7 @@ export class Gateway {
     this.#accountTraffic = parts.accountTraffic;
     this.activity = parts.activity;
     this.endpoint = parts.endpoint;
+    this.usesTls = parts.usesTls;
     this.#closedPorts = parts.closedPorts;
     this.#onAccountRequests = parts.onAccountRequests;
     this.#interceptor = parts.interceptor;
@@ -206,7 +210,8 @@ export class Gateway {
       state,
     };
     const { onAccountRequests = () => undefined } = options;
-    return new Gateway({ activity, endpoint, onAccountRequests, ...parts });
+    const usesTls = options.tls !== undefined;
+    return new Gateway({ activity, endpoint, usesTls, onAccountRequests, ...parts });
   }
 
   /** An account whose requests to 1Password go the gateway's way. Nobody is asked yet. */

@@ -28,7 +28,8 @@ export class GatewayManagement implements Management {
   }
 
   status(): ManagementStatus {
-    return { account: this.#gateway.accountName, proxyPort: this.#gateway.endpoint.port };
+    const { accountName, endpoint, usesTls } = this.#gateway;
+    return { account: accountName, proxyPort: endpoint.port, proxyTls: usesTls };
   }
 
   mappings(): readonly ManagedMapping[] {

@@ -30,6 +30,7 @@ import {
   parentProxyOfEnvironment,
   parseParentProxy,
 } from "../core/parentProxy.ts";
+import { askRelay } from "./relayCheck.ts";
 import { machineRoots, writeTrustFiles } from "./trustBundle.ts";
 
 /** Activity is sent in batches at most this often, in milliseconds. */
@@ -51,6 +52,8 @@ class Host {
   readonly #startApi: StartManagementApi;
   readonly #writes = new HostWrites((question, write) => this.#send({ type: "ask", question, write }));
   #gateway: Gateway | undefined;
+  /** Another gateway does the work: no mapping, secret or account is for this one. */
+  #isRelay = false;
   #api: ManagementApi | undefined;
   /** The start that is under way or has succeeded. */
   #started: Promise<StartResult> | undefined;
@@ -102,10 +105,10 @@ class Host {
       case "start":
         return await this.#startOnce(message.options);
       case "setMappings":
-        this.#running().setMappings(usableMappings(message.mappings));
+        this.#ownWork().setMappings(usableMappings(message.mappings));
         return undefined;
       case "setStoredSecrets":
-        this.#running().setStoredSecrets(usableStoredSecrets(message.storedSecrets));
+        this.#ownWork().setStoredSecrets(usableStoredSecrets(message.storedSecrets));
         return undefined;
       case "connect":
         return await this.#changeAccount((gateway) => connectAccount(gateway, message.token));
@@ -137,6 +140,9 @@ class Host {
         );
       case "explain":
         return this.#running().explain(usableHost(message.host), message.path);
+      case "checkRelay":
+        await askRelay(this.#running().endpoint);
+        return undefined;
       case "ping":
         return undefined;
       case "stop":
@@ -155,7 +161,7 @@ class Host {
   }
 
   #changeAccount<T>(change: (gateway: Gateway) => T | Promise<T>): Promise<T> {
-    const gateway = this.#running();
+    const gateway = this.#ownWork();
     const changed = this.#accountChange.then(() => change(gateway));
     this.#accountChange = changed.catch(() => undefined);
     return changed;
@@ -178,21 +184,21 @@ class Host {
     const { pems, authority } = await usableAuthority(options.authority);
     const roots = machineRoots();
     const extra = options.extraCaCertificates;
+    this.#isRelay = options.relay !== undefined;
     const files = await writeTrustFiles(
       options.dataDir,
-      { authority: authority.certificate, extra, roots, environment: process.env },
+      {
+        authority: options.relay?.certificate ?? authority.certificate,
+        extra,
+        roots,
+        environment: process.env,
+      },
       this.#logger,
     );
     this.#gateway = await startOnPort(options, {
-      mappings: usableMappings(options.mappings),
-      storedSecrets: usableStoredSecrets(options.storedSecrets ?? []),
       authority,
       trustedRoots: [...roots, ...extra],
-      parentProxy:
-        options.parentProxy === undefined
-          ? parentProxyOfEnvironment(process.env)
-          : parseParentProxy(options.parentProxy, options.parentProxyAuthorization),
-      noProxy: [...(options.noProxy ?? []), ...noProxyOfEnvironment(process.env)],
+      ...work(options),
       ...(options.password !== undefined && { password: options.password }),
       logger: this.#logger,
       onAccountRequests: (count) => {
@@ -229,6 +235,17 @@ class Host {
     }
     gateway.closePort(this.#api.port);
     return { port: this.#api.port };
+  }
+
+  /** The running gateway, where it does the work itself. */
+  #ownWork(): Gateway {
+    if (this.#isRelay) {
+      throw new OneCliError(
+        "bad-request",
+        "The gateway relays to another, which has mappings and an account.",
+      );
+    }
+    return this.#running();
   }
 
   #running(): Gateway {
@@ -279,6 +296,25 @@ class Host {
   }
 }
 
+/** What is opened here, and the way out; a relay opens nothing, and has one way. */
+function work(
+  options: StartOptions,
+): Pick<GatewayOptions, "mappings" | "storedSecrets" | "parentProxy" | "noProxy" | "relay"> {
+  if (options.relay !== undefined) {
+    const parentProxy = { ...parseParentProxy(options.relay.proxy), title: "team gateway" };
+    return { mappings: [], storedSecrets: [], parentProxy, noProxy: [], relay: true };
+  }
+  return {
+    mappings: usableMappings(options.mappings),
+    storedSecrets: usableStoredSecrets(options.storedSecrets ?? []),
+    parentProxy:
+      options.parentProxy === undefined
+        ? parentProxyOfEnvironment(process.env)
+        : parseParentProxy(options.parentProxy, options.parentProxyAuthorization),
+    noProxy: [...(options.noProxy ?? []), ...noProxyOfEnvironment(process.env)],
+  };
+}
+
 /** The authority of the last time, or another where there is none or its time is over. */
 async function usableAuthority(
   stored: AuthorityPems | undefined,
@@ -320,8 +356,14 @@ async function startOnPort(
 }
 
 /** Faults of the machine and of its settings, in words for the person at the editor. */
-function explainStart(error: unknown, { port, parentProxy, parentProxySetting }: StartOptions): unknown {
+function explainStart(
+  error: unknown,
+  { port, parentProxy, parentProxySetting, relay }: StartOptions,
+): unknown {
   if (error instanceof ParentProxyError) {
+    if (relay !== undefined) {
+      return new OneCliError("bad-request", `The URL of the team gateway's proxy ${error.message}.`);
+    }
     const named = parentProxy === undefined ? "HTTPS_PROXY of the environment" : parentProxySetting;
     const source = named === undefined ? "" : ` (${named})`;
     return new OneCliError("bad-request", `The parent proxy${source} ${error.message}.`);

@@ -80,6 +80,8 @@ export const toGateway = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("cacheAges"), id: requestId, references: z.array(z.string()) }),
   /** Which secret a request would get, and why. */
   z.strictObject({ type: z.literal("explain"), id: requestId, host: z.string(), path: z.string() }),
+  /** Whether the gateway that a relay leads to answers, and takes its user name and password. */
+  z.strictObject({ type: z.literal("checkRelay"), id: requestId }),
   z.strictObject({ type: z.literal("ping"), id: requestId }),
   z.strictObject({ type: z.literal("stop"), id: requestId }),
   /** To an `ask`. */

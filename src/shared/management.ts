@@ -14,8 +14,9 @@ export interface ManagedMapping extends Mapping {
 export interface ManagementStatus {
   /** Where the secrets come from, as it is shown to people; absent where nothing is connected. */
   readonly account: string | undefined;
-  /** Of the proxy, on 127.0.0.1. */
   readonly proxyPort: number;
+  /** Whether clients speak TLS to the proxy itself. */
+  readonly proxyTls: boolean;
 }
 
 /** The changes that the API may ask for. Each throws OneCliError, and then nothing has changed. */

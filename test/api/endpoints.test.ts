@@ -200,7 +200,7 @@ describe("management API", () => {
   const vault = "/api/vault/onepassword";
   const status = z.object({
     onePassword: z.object({ connected: z.boolean(), account: z.string().optional() }),
-    proxy: z.object({ port: z.int() }),
+    proxy: z.object({ port: z.int(), tls: z.boolean() }),
     mappings: z.object({ total: z.int(), enabled: z.int(), failing: z.int() }),
   });
 
@@ -212,7 +212,7 @@ describe("management API", () => {
         await served.api.get(200, "GET", `${vault}/status`),
       );
       assert.match(onePassword.account ?? "", /^local test service/);
-      assert.equal(proxy.port, endpointOf(served.line).port);
+      assert.deepEqual(proxy, { port: endpointOf(served.line).port, tls: false });
       assert.deepEqual(mappings, { total: 4, enabled: 4, failing: 1 });
     });
   });

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { errorCodes } from "../core/errors.ts";
 import { ruleSchema } from "../core/target.ts";
-import { activityRecord, explainResult } from "../shared/gatewayProtocol.ts";
+import { activityRecord, explainResult } from "./gatewayProtocol.ts";
 
 const hostname = z.string().meta({
   description: "A host, or `*.` and a domain for every name below it; port 443 unless one is given.",
@@ -57,7 +57,10 @@ export const statusAnswer = z
       connected: z.boolean(),
       account: z.string().optional().meta({ description: "As it is shown to people." }),
     }),
-    proxy: z.strictObject({ port: z.int().meta({ description: "On 127.0.0.1." }) }),
+    proxy: z.strictObject({
+      port: z.int().meta({ description: "That it listens on." }),
+      tls: z.boolean().meta({ description: "Whether clients speak TLS to the proxy itself." }),
+    }),
     mappings: z.strictObject({ total: z.int(), enabled: z.int(), failing: z.int() }),
   })
   .meta({ id: "Status" });
