@@ -19,6 +19,7 @@ import { onDidChangeSettings, readSettings, SettingError } from "./vscode/settin
 import { StaleTerminals } from "./vscode/staleTerminals.ts";
 import { StatusBar } from "./vscode/statusBar.ts";
 import { type StoredSecretProblem, StoredSecretStore } from "./vscode/storedSecretStore.ts";
+import { TeamStore } from "./vscode/teamStore.ts";
 import { Terminals } from "./vscode/terminals.ts";
 import { TokenStore } from "./vscode/tokenStore.ts";
 
@@ -35,6 +36,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const identity = new IdentityStore(context.secrets, context.workspaceState);
   const mappings = new MappingStore(context.workspaceState);
   const storedSecrets = new StoredSecretStore(context.secrets, folder, () => identity.workspaceId());
+  const teams = new TeamStore(context.secrets, folder);
   const notifications = new Notifications();
   const stale: StaleTerminals = new StaleTerminals(readSettings, () => terminals);
   const writes = disposables.add(
@@ -52,6 +54,7 @@ export function activate(context: vscode.ExtensionContext): void {
     identity,
     mappings,
     storedSecrets,
+    teams,
     logger: log,
     settings: readSettings,
     onRequestFailed: (code, host) => void notifications.requestFailed(code, host),
@@ -80,6 +83,7 @@ export function activate(context: vscode.ExtensionContext): void {
 
   const show = () => {
     setContextKey("onecli.hasAccount", current.account.kind === "present");
+    setContextKey("onecli.usesTeam", current.team !== undefined);
     setContextKey("onecli.hasMappings", current.entries.length > 0);
     setContextKey("onecli.hasStoredSecrets", current.storedSecrets.length > 0);
     terminals.apply(current.environment);
@@ -100,6 +104,7 @@ export function activate(context: vscode.ExtensionContext): void {
   disposables.add(current.onDidChange(show));
   disposables.add(tokens.onDidChange(() => void current.accountChanged().catch(report)));
   disposables.add(storedSecrets.onDidChange(() => void current.storedSecretsChanged().catch(report)));
+  disposables.add(teams.onDidChange(() => void current.teamConnectionChanged().catch(report)));
   disposables.add(
     onDidChangeSettings(({ gateway }) => {
       show();

@@ -58,13 +58,15 @@ export class ApiWrites implements Disposable {
 
   /** To be called when there is a session. */
   watch(): void {
-    this.#subscription = this.#options.session().onDidChange(
-      () =>
+    this.#subscription = this.#options.session().onDidChange(() => {
+      // While a team's gateway is used, the mappings are not those that were approved, and these are left alone.
+      if (this.#options.session().team === undefined) {
         void this.#approvals.keepUnchanged((id) => {
           const entry = this.#find(id);
           return entry && toInput(entry);
-        }),
-    );
+        });
+      }
+    });
   }
 
   dispose(): void {

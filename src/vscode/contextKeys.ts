@@ -1,6 +1,6 @@
 import * as vscode from "vscode";
 
-type ContextKey = "onecli.hasAccount" | "onecli.hasMappings" | "onecli.hasStoredSecrets";
+type ContextKey = "onecli.hasAccount" | "onecli.hasMappings" | "onecli.hasStoredSecrets" | "onecli.usesTeam";
 
 const known = new Map<string, boolean>();
 

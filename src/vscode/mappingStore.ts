@@ -50,7 +50,7 @@ export class MappingStore {
    * @throws MappingError with a sentence for the person.
    */
   async put(input: StoredMapping, replacing?: string): Promise<Entry> {
-    const entry = read(input);
+    const entry = readEntry(input);
     if (typeof entry === "string") {
       throw new MappingError(entry);
     }
@@ -92,7 +92,7 @@ export class MappingStore {
     const broken: unknown[] = [];
     const messages: string[] = [];
     for (const stored of data.mappings) {
-      const entry = read(stored);
+      const entry = readEntry(stored);
       if (typeof entry !== "string" && !entries.has(entry.id)) {
         entries.set(entry.id, entry);
       } else {
@@ -119,7 +119,8 @@ export function toInput({ stored }: Entry): MappingInput {
   return withoutNames(stored);
 }
 
-function read(stored: unknown): Entry | string {
+/** An entry as it is stored, or the sentence that says why it is none. */
+export function readEntry(stored: unknown): Entry | string {
   const shape = storedMappingSchema.safeParse(stored);
   const input = shape.success ? withoutNames(shape.data) : stored;
   const mapping = parseMapping(input);

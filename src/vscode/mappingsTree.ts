@@ -6,7 +6,7 @@ import { formatSecretReference } from "../core/secretReference.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import { ageText } from "./explanationText.ts";
 import type { Entry } from "./mappingStore.ts";
-import type { EntryState, Session } from "./session.ts";
+import type { EntryState, Session, Team } from "./session.ts";
 import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
 
 export const viewId = "onecli.mappings";
@@ -37,12 +37,16 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
   constructor(session: Session) {
     this.#session = session;
     this.#view = vscode.window.createTreeView(viewId, { treeDataProvider: this });
-    this.#subscription = session.onDidChange(() => {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#refresh();
-      }, debounce);
-    });
+    this.#subscription = vscode.Disposable.from(
+      session.onDidChange(() => {
+        this.#timer ??= setTimeout(() => {
+          this.#timer = undefined;
+          this.#refresh();
+        }, debounce);
+      }),
+      this.#view.onDidChangeVisibility(({ visible }) => session.showMappings(visible)),
+    );
+    session.showMappings(this.#view.visible);
     this.#refresh();
   }
 
@@ -124,7 +128,7 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
     if ((state.kind === "ready" || state.kind === "error") && state.lastUse !== undefined) {
       line("Last use", new Date(state.lastUse).toLocaleTimeString());
     }
-    if (!isStoredEntry(row)) {
+    if (!isStoredEntry(row) && this.#session.team === undefined) {
       line("Cached value", ageText(await this.#session.cacheAge(row).catch(() => undefined)));
     }
     item.tooltip = tooltip;
@@ -143,7 +147,7 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
   }
 
   #refresh(): void {
-    const { account, entries, storedSecrets } = this.#session;
+    const { account, entries, storedSecrets, team } = this.#session;
     const errors = [...storedSecrets, ...entries].filter(
       (entry) => this.#session.stateOf(entry).kind === "error",
     ).length;
@@ -152,10 +156,12 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
         ? undefined
         : { value: errors, tooltip: errors === 1 ? "1 secret fails" : `${errors} secrets fail` };
     const hosts = storedSecrets.length > 0 ? "the hosts of mappings" : "these hosts";
-    this.#view.message =
+    const notConnected =
       account.kind === "none" && entries.length > 0
         ? `1Password is not connected: no secret is sent to ${hosts}.`
         : "";
+    this.#view.description = team === undefined ? "" : `team gateway ${team.host}`;
+    this.#view.message = team === undefined ? notConnected : teamMessage(team, notConnected);
     this.#showRows([...storedSecrets, ...entries]);
   }
 
@@ -165,6 +171,11 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
     this.#rows = rows;
     this.#changed.fire(isSame ? [...rows] : undefined);
   }
+}
+
+function teamMessage({ host, problem }: Team, notConnected: string): string {
+  const whose = `The team gateway ${host} is used; mappings and stored secrets of this workspace are left alone.`;
+  return [problem ?? notConnected, whose].filter((text) => text !== "").join(" ");
 }
 
 function headingItem({ heading }: Heading): vscode.TreeItem {

@@ -25,12 +25,22 @@ import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
 import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
 import { isStoredEntry, type StoredEntry, type StoredSecretStore } from "./storedSecretStore.ts";
+import { TeamGatewayError } from "./teamApi.ts";
+import { hostOf, TeamGateway, unconfirmed } from "./teamGateway.ts";
+import type { TeamConnection, TeamStore } from "./teamStore.ts";
 import type { TokenStore } from "./tokenStore.ts";
 
 export type Account =
   | { readonly kind: "none" }
   /** A token is stored; `name` is known once it was used in this window. */
   | { readonly kind: "present"; readonly name?: string; readonly vaults?: number };
+
+/** The team's gateway, where this window uses one. */
+export interface Team {
+  readonly host: string;
+  /** What is wrong, with the fix. */
+  readonly problem: string | undefined;
+}
 
 /** How a mapping or stored secret fares. Times are Unix milliseconds. */
 export type EntryState =
@@ -60,6 +70,7 @@ interface SessionOptions {
   readonly identity: IdentityStore;
   readonly mappings: MappingStore;
   readonly storedSecrets: StoredSecretStore;
+  readonly teams: TeamStore;
   readonly logger: vscode.LogOutputChannel;
   readonly settings: () => Settings;
   readonly onRequestFailed: (code: ErrorCode, host: string) => void;
@@ -76,6 +87,9 @@ interface SessionOptions {
 }
 
 const nothing = z.unknown();
+/** The same each time: views compare what they have shown with what is there. */
+const none: readonly never[] = [];
+const noAccount: Account = { kind: "none" };
 
 export class Session implements vscode.Disposable {
   readonly #options: SessionOptions;
@@ -87,6 +101,11 @@ export class Session implements vscode.Disposable {
   readonly onNews = this.#news.event;
   #problem: AccountProblem | undefined;
   #account: Account = { kind: "none" };
+  /** In its place, a sentence: the setting names one that cannot be used. */
+  #team: TeamGateway | TeamGatewayError | undefined;
+  #isShown = false;
+  /** `false` while it is not settled which gateway is used. */
+  #isOpen = false;
   /** Digest of the token that the gateway was given. */
   #tokenInUse: string | undefined;
   /** A connection that was begun before the last of them is not kept. */
@@ -95,6 +114,7 @@ export class Session implements vscode.Disposable {
   #accountChange: Promise<unknown> = Promise.resolve();
   /** The stored secrets that the gateway was given last. */
   #pushed: Promise<void> = Promise.resolve();
+  #restarted: Promise<void> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -110,7 +130,18 @@ export class Session implements vscode.Disposable {
   }
 
   get account(): Account {
-    return this.#account;
+    return this.#team === undefined ? this.#account : (this.#usableTeam?.account ?? noAccount);
+  }
+
+  /** Undefined: the gateway is this window's own. */
+  get team(): Team | undefined {
+    const team = this.#team;
+    if (team === undefined) {
+      return undefined;
+    }
+    return team instanceof TeamGateway
+      ? team
+      : { host: hostOf(this.#options.settings().gatewayUrl), problem: team.message };
   }
 
   /** The last failure of 1Password or of a mapping, until a secret is read again. */
@@ -132,7 +163,7 @@ export class Session implements vscode.Disposable {
   /** Where a program finds the API, and its token; undefined where there is none. @throws OneCliError */
   async apiAccess(): Promise<{ url: string; token: string } | undefined> {
     const { identity, settings } = this.#options;
-    if (!settings().apiEnabled) {
+    if (!settings().apiEnabled || this.#team !== undefined) {
       return undefined;
     }
     await this.#thread.start();
@@ -142,23 +173,29 @@ export class Session implements vscode.Disposable {
       : { url: `http://127.0.0.1:${apiPort}`, token: await identity.apiToken() };
   }
 
+  /** Those of the gateway in use: while it is the team's, the workspace's own are left alone. */
   get entries(): readonly Entry[] {
-    return this.#options.mappings.entries;
+    return this.#team === undefined ? this.#options.mappings.entries : (this.#usableTeam?.entries ?? none);
   }
 
   findMapping(id: string): Entry | undefined {
-    return this.#options.mappings.find(id);
+    return this.#team === undefined
+      ? this.#options.mappings.find(id)
+      : this.entries.find((entry) => entry.id === id);
   }
 
   findStoredSecret(id: string): StoredEntry | undefined {
-    return this.#options.storedSecrets.find(id);
+    return this.#team === undefined ? this.#options.storedSecrets.find(id) : undefined;
   }
 
   get storedSecrets(): readonly StoredEntry[] {
-    return this.#options.storedSecrets.entries;
+    return this.#team === undefined ? this.#options.storedSecrets.entries : none;
   }
 
   stateOf(entry: Entry | StoredEntry): EntryState {
+    if (this.#usableTeam !== undefined && !isStoredEntry(entry)) {
+      return this.#usableTeam.stateOf(entry);
+    }
     return entry.enabled ? (this.#states.get(stateKey(entry)) ?? { kind: "unused" }) : { kind: "disabled" };
   }
 
@@ -166,6 +203,8 @@ export class Session implements vscode.Disposable {
   async open(): Promise<void> {
     await this.#options.storedSecrets.load();
     await this.#readAccount();
+    await this.#openTeam();
+    this.#isOpen = true;
     if (this.#wantsGateway()) {
       await this.#thread.start();
     }
@@ -181,7 +220,7 @@ export class Session implements vscode.Disposable {
         return;
       }
       this.#account = token === undefined ? { kind: "none" } : { kind: "present" };
-      if (this.#thread.state.kind === "running") {
+      if (this.#team === undefined && this.#thread.state.kind === "running") {
         await this.#useStored();
       }
       this.#forgetErrors();
@@ -203,6 +242,9 @@ export class Session implements vscode.Disposable {
    * @throws OneCliError; Error where it cannot be stored.
    */
   connect(token: string, cancelled: () => boolean): Promise<ConnectResult | undefined> {
+    if (this.#team !== undefined) {
+      return this.#requireTeam().then((team) => team.connect(token.trim()));
+    }
     const disconnections = this.#disconnections;
     const isUnwanted = () => cancelled() || disconnections !== this.#disconnections;
     return this.#serially(async () => {
@@ -235,6 +277,10 @@ export class Session implements vscode.Disposable {
 
   /** Removes the token everywhere, and with it every cached value; at once, whatever is being connected. */
   async disconnect(): Promise<void> {
+    if (this.#team !== undefined) {
+      await (await this.#requireTeam()).disconnect();
+      return;
+    }
     this.#disconnections++;
     this.#thread.notify({ type: "disconnect" });
     this.#tokenInUse = digest(undefined);
@@ -246,6 +292,9 @@ export class Session implements vscode.Disposable {
 
   /** @param replacing id of the mapping in whose place it is put. */
   async saveMapping(mapping: StoredMapping, replacing?: string): Promise<Entry> {
+    if (this.#team !== undefined) {
+      return (await this.#requireTeam()).put(mapping, replacing);
+    }
     const entry = await this.#options.mappings.put(mapping, replacing);
     this.#states.delete(stateKey(entry));
     if (replacing !== undefined) {
@@ -256,12 +305,17 @@ export class Session implements vscode.Disposable {
   }
 
   async removeMapping(id: string): Promise<void> {
+    if (this.#team !== undefined) {
+      await (await this.#requireTeam()).remove(id);
+      return;
+    }
     await this.#options.mappings.remove(id);
     this.#states.delete(mappingKey(id));
     await this.#mappingsChanged();
   }
 
   async addStoredSecret(input: StoredSecretInput, value: string): Promise<StoredEntry> {
+    this.assertOwn("Stored secrets");
     const entry = await this.#options.storedSecrets.add(input, value);
     await this.#pushStoredSecrets();
     return entry;
@@ -269,6 +323,7 @@ export class Session implements vscode.Disposable {
 
   /** @param value another one; without it, the stored secret keeps the one it has. */
   async changeStoredSecret(former: StoredEntry, input: StoredSecretInput, value?: string): Promise<void> {
+    this.assertOwn("Stored secrets");
     const entry = await this.#options.storedSecrets.replace(former.id, input, value);
     this.#states.delete(stateKey(former));
     this.#states.delete(stateKey(entry));
@@ -277,12 +332,14 @@ export class Session implements vscode.Disposable {
 
   /** Adds another with the same value. */
   async copyStoredSecret({ id }: StoredEntry, input: StoredSecretInput): Promise<StoredEntry> {
+    this.assertOwn("Stored secrets");
     const entry = await this.#options.storedSecrets.copy(id, input);
     await this.#pushStoredSecrets();
     return entry;
   }
 
   async removeStoredSecret(entry: StoredEntry): Promise<void> {
+    this.assertOwn("Stored secrets");
     await this.#options.storedSecrets.remove(entry.id);
     this.#states.delete(stateKey(entry));
     await this.#pushStoredSecrets();
@@ -294,17 +351,25 @@ export class Session implements vscode.Disposable {
   }
 
   /** Which secret a request would get, and why. @throws OneCliError `bad-request` where the host is none. */
-  explainRequest(host: string, path: string): Promise<ExplainResult> {
+  async explainRequest(host: string, path: string): Promise<ExplainResult> {
+    if (this.#team !== undefined) {
+      return (await this.#requireTeam()).explain(host, path);
+    }
     return this.#ask({ type: "explain", host, path }, explainResult);
   }
 
   /** Reads a secret once, without showing it. @throws OneCliError */
   async test(reference: string): Promise<void> {
+    this.assertOwn("Tests of a reference that is not mapped");
     await this.#ask({ type: "test", reference }, nothing);
   }
 
   /** Tests the secret of a mapping and keeps the outcome as its state. @throws OneCliError */
   async testEntry(entry: Entry): Promise<void> {
+    if (this.#team !== undefined) {
+      await (await this.#requireTeam()).test(entry);
+      return;
+    }
     try {
       await this.test(formatSecretReference(entry.reference));
       this.#problem = undefined;
@@ -320,6 +385,7 @@ export class Session implements vscode.Disposable {
 
   /** Drops every cached value: the next requests ask 1Password. */
   clearCache(): void {
+    this.assertOwn("Dropping every value (Test Mapping has one read afresh)");
     this.#thread.notify({ type: "invalidate" });
     this.#forgetErrors();
   }
@@ -338,7 +404,7 @@ export class Session implements vscode.Disposable {
 
   /** Milliseconds since the cached value of a mapping was read; undefined where none is cached. */
   async cacheAge(entry: Entry): Promise<number | undefined> {
-    if (this.#thread.state.kind !== "running") {
+    if (this.#thread.state.kind !== "running" || this.#team !== undefined) {
       return undefined;
     }
     const references = [formatSecretReference(entry.reference)];
@@ -357,7 +423,8 @@ export class Session implements vscode.Disposable {
   get environment(): TerminalEnvironment | undefined {
     const { state } = this.#thread;
     const usable = [...this.storedSecrets, ...(this.#account.kind === "present" ? this.entries : [])];
-    const isOfUse = usable.some(({ enabled }) => enabled);
+    // A team's gateway may have stored secrets, which its API does not list.
+    const isOfUse = this.#team !== undefined || usable.some(({ enabled }) => enabled);
     return state.kind === "running" && isOfUse && this.#options.settings().terminals === "all"
       ? this.#environment(state.start)
       : undefined;
@@ -367,25 +434,81 @@ export class Session implements vscode.Disposable {
    * Starts the gateway again, with the settings as they are; it runs on as it is where they cannot be used.
    * @throws SettingError; OneCliError where it does not start.
    */
-  async restart(): Promise<void> {
-    await this.#settingsForGateway();
-    await this.#thread.stop();
-    if (this.#wantsGateway()) {
-      await this.#thread.start();
+  restart(): Promise<void> {
+    const restart = async () => {
+      await this.#settingsForGateway();
+      this.#isOpen = false;
+      await this.#openTeam().finally(() => {
+        this.#isOpen = true;
+      });
+      await this.#thread.stop();
+      if (this.#wantsGateway()) {
+        await this.#thread.start();
+      }
+    };
+    return (this.#restarted = this.#restarted.catch(() => undefined).then(restart));
+  }
+
+  /** The gateway of the team that was confirmed last, in use or not. */
+  teamConnection(): Promise<TeamConnection | undefined> {
+    return this.#options.teams.read();
+  }
+
+  /** It is used from the next {@link restart} on where the setting names it; without one, it is forgotten. */
+  async storeTeamConnection(connection: TeamConnection | undefined): Promise<void> {
+    await (connection === undefined ? this.#options.teams.delete() : this.#options.teams.store(connection));
+  }
+
+  /** What was stored of the team's gateway has changed; if another window did that, this one follows. */
+  async teamConnectionChanged(): Promise<void> {
+    const stored = await this.#options.teams.read();
+    for (let awaited; awaited !== this.#restarted;) {
+      // Which takes up what is stored.
+      awaited = this.#restarted;
+      await awaited.catch(() => undefined);
+    }
+    const used = this.#usableTeam?.connection;
+    const isFor = stored?.url === this.#options.settings().gatewayUrl;
+    if (isFor ? JSON.stringify(stored) !== JSON.stringify(used) : used !== undefined) {
+      await this.restart();
+    }
+  }
+
+  /** Looks at the team's gateway anew, and whether terminals reach it; then {@link team} says what is wrong. */
+  async checkTeam(): Promise<void> {
+    await this.#usableTeam?.recheckRelay();
+  }
+
+  /** Whether somebody sees the mappings: those of a team are then looked at every few seconds. */
+  showMappings(isShown: boolean): void {
+    this.#isShown = isShown;
+    this.#usableTeam?.watch(isShown);
+  }
+
+  /** @param what is there only for this window's own gateway. @throws TeamGatewayError while the team's is used */
+  assertOwn(what: string): void {
+    if (this.#team !== undefined) {
+      throw new TeamGatewayError(
+        "refused",
+        `${what}: not while the team gateway is used. OneCLI: Use Team Gateway…, Stop Using It, goes back to this window's own.`,
+      );
     }
   }
 
   async stop(): Promise<void> {
+    this.#usableTeam?.dispose();
     await this.#thread.stop();
   }
 
   dispose(): void {
+    this.#usableTeam?.dispose();
     this.#changed.dispose();
     this.#news.dispose();
   }
 
   /** Asks the gateway, which is started if it does not run. */
   async #ask<T>(question: Request, answer: z.ZodType<T>): Promise<T> {
+    this.assertOwn("Browsing the vaults");
     await this.#thread.start();
     return this.#thread.request(question, answer);
   }
@@ -394,7 +517,78 @@ export class Session implements vscode.Disposable {
     return terminalEnvironment(endpoint, files, [...this.storedSecrets, ...this.entries], process.env);
   }
 
+  get #usableTeam(): TeamGateway | undefined {
+    return this.#team instanceof TeamGateway ? this.#team : undefined;
+  }
+
+  /** @throws TeamGatewayError where it is not confirmed. */
+  #requireTeam(): Promise<TeamGateway> {
+    return this.#team instanceof TeamGateway
+      ? Promise.resolve(this.#team)
+      : Promise.reject(this.#team ?? new TeamGatewayError("unconfirmed", "No team gateway is used."));
+  }
+
+  /** Takes up what the setting names and what was confirmed. @throws SettingError */
+  async #openTeam(): Promise<void> {
+    const { settings, teams, logger } = this.#options;
+    const current = settings();
+    const connection = await teams.read();
+    const extraCaCertificates = await readExtraCertificates(current);
+    this.#usableTeam?.dispose();
+    if (current.gatewayUrl === "") {
+      this.#team = undefined;
+    } else if (connection?.url !== current.gatewayUrl) {
+      this.#team = unconfirmed(current.gatewayUrl);
+    } else {
+      const team: TeamGateway = new TeamGateway({
+        connection,
+        extraCaCertificates,
+        logger,
+        onChange: () => this.#teamChanged(team),
+        onActivity: (records, arePast) => {
+          if (!arePast) {
+            this.#tell(records.filter((record) => record.agent === connection.agent));
+          }
+          this.#news.fire({ records, accountRequests: 0 });
+        },
+        relayFault: () => this.#relayFault(),
+      });
+      this.#team = team;
+      team.watch(this.#isShown);
+      await team.refresh();
+    }
+    this.#changed.fire();
+  }
+
+  #teamChanged(team: TeamGateway): void {
+    const { kind } = this.#thread.state;
+    if (team === this.#team && !team.isConfirmed && kind !== "stopped") {
+      this.#thread.stop().catch((error: unknown) => this.#options.logger.error(explain(error)));
+    } else if (team === this.#team && team.isConfirmed && kind === "stopped" && this.#isOpen) {
+      this.#thread.start().catch((error: unknown) => this.#options.logger.error(explain(error)));
+    }
+    this.#changed.fire();
+  }
+
+  async #relayFault(): Promise<string | undefined> {
+    if (this.#thread.state.kind !== "running") {
+      return undefined;
+    }
+    try {
+      await this.#thread.request({ type: "checkRelay" }, nothing);
+      return undefined;
+    } catch (error) {
+      // The thread may have ended meanwhile; the next one is asked again.
+      return isOneCliError(error, "upstream-unreachable")
+        ? `${error.message} OneCLI: Use Team Gateway…, Change…, takes another address, agent and password.`
+        : undefined;
+    }
+  }
+
   #wantsGateway(): boolean {
+    if (this.#team !== undefined) {
+      return this.#usableTeam?.isConfirmed === true;
+    }
     const entries = [...this.storedSecrets, ...this.entries];
     return (
       this.#account.kind === "present" ||
@@ -406,15 +600,24 @@ export class Session implements vscode.Disposable {
   async #startOptions(): Promise<StartOptions> {
     const { identity, dataDir } = this.#options;
     const authority = await identity.authority();
-    return {
-      mappings: this.entries.map(toInput),
-      storedSecrets: await this.#options.storedSecrets.withValues(),
+    const own = {
       ...(authority !== undefined && { authority }),
       dataDir,
       ...(await this.#settingsForGateway()),
       port: identity.port,
       anyPort: true,
       password: await identity.password(),
+    };
+    if (this.#team !== undefined) {
+      const team = await this.#requireTeam();
+      team.assertConfirmed();
+      const relay = { proxy: team.proxy, certificate: team.connection.certificate };
+      return { ...own, mappings: [], relay };
+    }
+    return {
+      ...own,
+      mappings: this.entries.map(toInput),
+      storedSecrets: await this.#options.storedSecrets.withValues(),
       ...(await this.#apiOptions()),
     };
   }
@@ -458,6 +661,9 @@ export class Session implements vscode.Disposable {
         onPortChanged();
       }
     }
+    if (this.#team !== undefined) {
+      return;
+    }
     // A token that is none any more must not keep the gateway from starting: the next one needs it.
     await this.#useStored().catch((error: unknown) => this.#options.logger.error(explain(error)));
   }
@@ -467,20 +673,33 @@ export class Session implements vscode.Disposable {
       this.#options.onRestart();
     } else if (state.kind === "running") {
       // The token may have changed between its reading and now.
-      this.accountChanged().catch((error: unknown) => this.#options.logger.error(explain(error)));
+      (this.#team === undefined ? this.accountChanged() : this.checkTeam()).catch((error: unknown) =>
+        this.#options.logger.error(explain(error)),
+      );
     }
     this.#changed.fire();
   }
 
-  #onActivity(records: readonly ActivityRecord[], accountRequests: number): void {
-    for (const record of records) {
-      const { mapping, source, error, at, host, warning, service, cacheHit } = record;
+  /** What the person has to know of. */
+  #tell(records: readonly ActivityRecord[]): void {
+    for (const { mapping, error, host, warning, service } of records) {
       if (warning !== undefined && service !== undefined) {
         this.#options.onPlaceholderLeak(service, host);
       }
       if (error !== undefined && (mapping !== undefined || error === "upstream-certificate")) {
         this.#options.onRequestFailed(error, host);
       }
+    }
+  }
+
+  #onActivity(records: readonly ActivityRecord[], accountRequests: number): void {
+    if (this.#team !== undefined) {
+      // What a relay sees of a request; the team's gateway has the whole of it.
+      return;
+    }
+    this.#tell(records);
+    for (const record of records) {
+      const { mapping, source, error, at, cacheHit } = record;
       if (mapping !== undefined && source !== undefined) {
         this.#options.logger.debug(describeUse(record));
         this.#states.set(
@@ -550,6 +769,9 @@ export class Session implements vscode.Disposable {
   #pushStoredSecrets(): Promise<void> {
     this.#changed.fire();
     const push = async () => {
+      if (this.#team !== undefined) {
+        return;
+      }
       if (this.#thread.state.kind !== "stopped" || this.#wantsGateway()) {
         await this.#thread.start();
         const storedSecrets = await this.#options.storedSecrets.withValues();

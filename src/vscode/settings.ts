@@ -9,6 +9,7 @@ const section = "onecli";
 
 /** What the gateway is started with. */
 const gatewaySettings = [
+  "onecli.gateway.url",
   "onecli.parentProxy",
   "onecli.noProxy",
   "onecli.extraCaCertificates",
@@ -20,6 +21,11 @@ const gatewaySettings = [
 
 const settingsSchema = z.object({
   terminals: z.enum(["all", "profileOnly", "off"]).catch("all"),
+  /** Of the API of the team's gateway; empty: this window has a gateway of its own. */
+  gatewayUrl: z
+    .string()
+    .catch("")
+    .transform((text) => text.trim().replace(/\/$/, "")),
   parentProxy: z
     .string()
     .catch("")
@@ -47,6 +53,7 @@ export function readSettings(): Settings {
   const http = vscode.workspace.getConfiguration("http");
   return settingsSchema.parse({
     terminals: configuration.get("terminals"),
+    gatewayUrl: configuration.get("gateway.url"),
     parentProxy: configuration.get("parentProxy"),
     noProxy: configuration.get("noProxy"),
     extraCaCertificates: configuration.get("extraCaCertificates"),

@@ -28,7 +28,7 @@ export class StatusBar implements vscode.Disposable {
   }
 
   #update(): void {
-    const { account, gateway } = this.#session;
+    const { account, gateway, team } = this.#session;
     const mappings = this.#session.entries.filter((entry) => entry.enabled);
     const stored = this.#session.storedSecrets.filter((entry) => entry.enabled);
     const failing = [...stored, ...mappings].filter(
@@ -40,6 +40,9 @@ export class StatusBar implements vscode.Disposable {
       ...(stored.length > 0 ? [plural(stored.length, "stored secret")] : []),
     ].join(", ");
     const { icon, summary } = ((): { icon: string; summary: string } => {
+      if (team?.problem !== undefined) {
+        return { icon: "error", summary: team.problem };
+      }
       if (gateway.kind === "restarting") {
         return { icon: "sync~spin", summary: "the gateway is being restarted" };
       }
@@ -54,13 +57,13 @@ export class StatusBar implements vscode.Disposable {
       }
       return { icon: "key", summary: account.kind === "none" ? counts : `connected, ${counts}` };
     })();
-    this.#item.text = `$(${icon}) OneCLI${count > 0 ? ` ${count}` : ""}`;
+    this.#item.text = `$(${icon}) OneCLI${count > 0 ? ` ${count}` : ""}${team === undefined ? "" : " (team)"}`;
     this.#item.accessibilityInformation = { label: `OneCLI: ${summary}` };
     this.#item.tooltip = this.#tooltip(summary);
   }
 
   #tooltip(summary: string): vscode.MarkdownString {
-    const { account } = this.#session;
+    const { account, team } = this.#session;
     const links = [
       account.kind === "none"
         ? "[Connect 1Password](command:onecli.account.connect)"
@@ -70,7 +73,16 @@ export class StatusBar implements vscode.Disposable {
       "[New terminal](command:onecli.terminal.open)",
       "[Show log](command:onecli.log.show)",
     ];
-    const tooltip = new vscode.MarkdownString(`**OneCLI**: ${summary}\n\n`);
+    const tooltip = new vscode.MarkdownString("**OneCLI**: ");
+    if (team?.problem === undefined) {
+      tooltip.appendMarkdown(summary);
+    } else {
+      tooltip.appendText(team.problem);
+    }
+    tooltip.appendMarkdown("\n\n");
+    if (team !== undefined) {
+      tooltip.appendText(`Team gateway: ${team.host}`).appendMarkdown("\n\n");
+    }
     if (account.kind === "present" && account.name !== undefined) {
       tooltip.appendText(`Account: ${account.name}`).appendMarkdown("\n\n");
     }

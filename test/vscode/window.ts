@@ -10,6 +10,7 @@ import { MappingStore } from "../../src/vscode/mappingStore.ts";
 import { Session } from "../../src/vscode/session.ts";
 import { type Settings } from "../../src/vscode/settings.ts";
 import { StoredSecretStore } from "../../src/vscode/storedSecretStore.ts";
+import { TeamStore } from "../../src/vscode/teamStore.ts";
 import { TokenStore } from "../../src/vscode/tokenStore.ts";
 import { gatewayFile } from "../support/gatewayThread.ts";
 import { openTls, requestHead } from "../support/wire.ts";
@@ -46,6 +47,7 @@ export class TestWindow {
     const tokens = new TokenStore(secrets, folder, log);
     const identity = new IdentityStore(secrets, state);
     const storedSecrets = new StoredSecretStore(secrets, folder, () => identity.workspaceId());
+    const teams = new TeamStore(secrets, folder);
     this.session = new Session({
       gatewayFile,
       dataDir: join(folder, "trust"),
@@ -53,6 +55,7 @@ export class TestWindow {
       identity,
       mappings: new MappingStore(state),
       storedSecrets,
+      teams,
       logger: log,
       settings: () => this.settings,
       onRequestFailed: (code, host) => this.failures.push({ code, host }),
@@ -77,6 +80,7 @@ export class TestWindow {
       timeLimit,
     });
     this.writes.watch();
+    teams.onDidChange(() => void this.session.teamConnectionChanged());
     tokens.onDidChange(() => void this.session.accountChanged());
     storedSecrets.onDidChange(() => void this.session.storedSecretsChanged());
   }
@@ -93,6 +97,7 @@ export class TestWindow {
     const own = folder ?? (await mkdtemp(join(tmpdir(), "onecli-window-")));
     const all: Settings = {
       terminals: "all",
+      gatewayUrl: "",
       parentProxy: "",
       noProxy: [],
       extraCaCertificates: [],

@@ -12,7 +12,11 @@ const maxLength = 8_192;
 export async function connectAccount(session: Session): Promise<boolean> {
   const token = await vscode.window.showInputBox({
     title: session.account.kind === "none" ? "Connect 1Password" : "Connect 1Password with Another Token",
-    prompt: "Paste the token of a 1Password Service Account. It is stored encrypted.",
+    prompt: `Paste the token of a 1Password Service Account. ${
+      session.team === undefined
+        ? "It is stored encrypted."
+        : `It is handed to the team gateway ${session.team.host}, which uses it until it ends; it is not kept here.`
+    }`,
     placeHolder: "ops_…",
     password: true,
     ignoreFocusOut: true,
@@ -26,7 +30,7 @@ export async function connectAccount(session: Session): Promise<boolean> {
 
 /** Checks the stored token again: after a change in 1Password, or an outage. */
 export async function reconnectAccount(session: Session): Promise<boolean> {
-  return session.account.kind === "none"
+  return session.account.kind === "none" || session.team !== undefined
     ? connectAccount(session)
     : withProgress(session, (cancelled) => session.reconnect(cancelled));
 }
@@ -100,13 +104,20 @@ function checkShape(text: string): string | undefined {
 
 export async function disconnectAccount(session: Session): Promise<void> {
   const yes = "Disconnect";
+  const { team } = session;
   const answer = await vscode.window.showWarningMessage(
-    "Disconnect 1Password? The token and every cached value are removed. In terminals that are open mapped hosts are refused; new terminals go without OneCLI until you connect again, unless there are stored secrets.",
+    team === undefined
+      ? "Disconnect 1Password? The token and every cached value are removed. In terminals that are open mapped hosts are refused; new terminals go without OneCLI until you connect again, unless there are stored secrets."
+      : `Disconnect the team gateway ${team.host} from 1Password? Mapped hosts are refused to everybody who uses it.`,
     { modal: true },
     yes,
   );
   if (answer === yes) {
     await session.disconnect();
-    void vscode.window.showInformationMessage("1Password is disconnected. The token has been removed.");
+    void vscode.window.showInformationMessage(
+      team === undefined
+        ? "1Password is disconnected. The token has been removed."
+        : `The team gateway ${team.host} is disconnected from 1Password.`,
+    );
   }
 }

@@ -96,6 +96,10 @@ async function askReference(
   title: string,
   current?: string,
 ): Promise<PickedReference | undefined> {
+  if (session.team !== undefined) {
+    // Its API shows no vaults.
+    return typeReference(title, current);
+  }
   try {
     return await pickReference(session, title, current);
   } catch (error) {
@@ -108,6 +112,10 @@ async function askReference(
 
 /** Resolves the secret once, then saves; where that fails, the person decides. */
 async function saveTested(session: Session, mapping: StoredMapping, replacing?: string): Promise<void> {
+  if (session.team !== undefined) {
+    await saveThenTest(session, mapping, replacing);
+    return;
+  }
   const failure = await test(session, mapping.reference);
   if (failure === "cancelled") {
     return;
@@ -136,6 +144,18 @@ async function saveTested(session: Session, mapping: StoredMapping, replacing?: 
         ? "The mapping was not saved."
         : "The mapping was saved, but is of no use yet.";
     void showWithActions("error", `${what} ${explain(error)}`, []);
+  }
+}
+
+/** A team's gateway tests what is mapped, and nothing else. */
+async function saveThenTest(session: Session, mapping: StoredMapping, replacing?: string): Promise<void> {
+  try {
+    const entry = await session.saveMapping(mapping, replacing);
+    if (entry.enabled) {
+      await testMapping(session, entry);
+    }
+  } catch (error) {
+    void showWithActions("error", `The mapping was not saved. ${explain(error)}`, []);
   }
 }
 

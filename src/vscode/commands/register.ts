@@ -30,6 +30,7 @@ import {
   replaceValue,
   setStoredSecretEnabled,
 } from "./storedSecrets.ts";
+import { useTeamGateway } from "./teamGateway.ts";
 import { exportMappings, importMappings } from "./transfer.ts";
 
 export interface CommandParts {
@@ -70,6 +71,7 @@ export const commandIds = [
   "onecli.terminal.open",
   "onecli.doctor.run",
   "onecli.api.copyToken",
+  "onecli.gateway.useTeam",
   "onecli.gateway.restart",
   "onecli.log.show",
 ] as const;
@@ -119,7 +121,10 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     "onecli.mapping.copyReference": onEntry("Copy Secret Reference", copyReference),
     "onecli.mapping.import": () => importMappings(session),
     "onecli.mapping.export": () => exportMappings(session),
-    "onecli.storedSecret.add": () => addStoredSecret(session),
+    "onecli.storedSecret.add": () => {
+      session.assertOwn("Stored secrets");
+      return addStoredSecret(session);
+    },
     "onecli.storedSecret.edit": onStored("Edit Stored Secret", editStoredSecret),
     "onecli.storedSecret.replaceValue": onStored("Replace Value", replaceValue),
     "onecli.storedSecret.remove": onStored("Remove Stored Secret", removeStoredSecret),
@@ -137,6 +142,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     "onecli.terminal.open": () => terminals.open(),
     "onecli.doctor.run": () => doctor.run(),
     "onecli.api.copyToken": () => copyApiToken(session),
+    "onecli.gateway.useTeam": () => useTeamGateway(session),
     "onecli.gateway.restart": () => session.restart(),
     "onecli.log.show": () => log.show(),
   };

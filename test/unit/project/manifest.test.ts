@@ -101,6 +101,7 @@ describe("package.json", () => {
       "onecli.parentProxy",
       "onecli.noProxy",
       "onecli.extraCaCertificates",
+      "onecli.gateway.url",
       "onecli.api.enabled",
       "onecli.api.port",
     ]) {

@@ -1,0 +1,325 @@
+// The management API of a team's gateway, as its client sees it. Every fault is told in words with the fix.
+import { X509Certificate } from "node:crypto";
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { getCACertificates } from "node:tls";
+import { z } from "zod";
+import { type MappingInput } from "../core/mapping.ts";
+import { everyPath } from "../core/requestPath.ts";
+import type { Target } from "../core/target.ts";
+import {
+  activityAnswer,
+  connectAnswer,
+  explainAnswer,
+  mappingAnswer,
+  statusAnswer,
+} from "../shared/apiSchemas.ts";
+import { activityRecord, type ConnectResult, type ExplainResult } from "../shared/gatewayProtocol.ts";
+import { refusalAnswer } from "../shared/internalSiteAnswers.ts";
+
+/** Milliseconds for an answer. A write may wait for a person, where the API is that of another editor. */
+const readPatience = 10_000;
+const writePatience = 75_000;
+
+const maxAnswer = 8 * 1024 * 1024;
+
+/** A later gateway may say more than is known here. */
+const mappings = z.object({ mappings: z.array(mappingAnswer.strip()) });
+const activity = z.object({ records: z.array(activityRecord.strip()), last: activityAnswer.shape.last });
+const status = z.object({
+  onePassword: statusAnswer.shape.onePassword.strip(),
+  proxy: statusAnswer.shape.proxy.strip(),
+});
+
+export type TeamMapping = z.infer<typeof mappingAnswer>;
+type Activity = z.infer<typeof activity>;
+type Status = z.infer<typeof status>;
+
+type Fault =
+  | "invalid"
+  | "unreachable"
+  | "untrusted"
+  | "unauthorized"
+  | "refused"
+  | "stopping"
+  /** The CA is another one than was confirmed. */
+  | "ca-changed"
+  /** Nobody has confirmed the CA yet. */
+  | "unconfirmed";
+
+/** `message` is for the person, and names the fix. */
+export class TeamGatewayError extends Error {
+  readonly fault: Fault;
+
+  constructor(fault: Fault, message: string) {
+    super(message);
+    this.name = "TeamGatewayError";
+    this.fault = fault;
+  }
+}
+
+const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
+
+/**
+ * The address of an API, or of a proxy, as `scheme://host[:port]`.
+ * @throws TeamGatewayError that does not repeat the text: it may hold a password.
+ */
+export function parseTeamUrl(text: string): URL {
+  const invalid = (reason: string) => new TeamGatewayError("invalid", `The address ${reason}.`);
+  let url: URL;
+  try {
+    url = new URL(text.trim());
+  } catch {
+    throw invalid("is no URL: write https://host:port");
+  }
+  if (!["https:", "http:"].includes(url.protocol)) {
+    throw invalid("begins with neither https:// nor http://");
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw invalid("has a user name or password in it: leave them out, they are asked for");
+  }
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+    throw invalid("has more than scheme, host and port");
+  }
+  if (url.protocol === "http:" && !loopbackHosts.includes(url.hostname)) {
+    throw invalid(
+      "is plain http, which is for this machine alone: the token would cross the network in clear",
+    );
+  }
+  return url;
+}
+
+export class TeamApi {
+  readonly #url: URL;
+  readonly #token: string;
+  readonly #agent: HttpAgent | HttpsAgent;
+
+  /**
+   * @param url as {@link parseTeamUrl} takes it.
+   * @param extraCaCertificates PEM, trusted beside the machine's.
+   */
+  constructor(url: string, token: string, extraCaCertificates: readonly string[]) {
+    this.#url = parseTeamUrl(url);
+    this.#token = token;
+    this.#agent =
+      this.#url.protocol === "https:"
+        ? new HttpsAgent({ keepAlive: true, ca: [...machineRoots(), ...extraCaCertificates] })
+        : new HttpAgent({ keepAlive: true });
+  }
+
+  get host(): string {
+    return this.#url.host;
+  }
+
+  /** PEM: one certificate, which is a CA's. */
+  async caCertificate(): Promise<string> {
+    const text = await this.#send("GET", "/api/ca.pem");
+    try {
+      const certificate = new X509Certificate(text);
+      if (certificate.ca) {
+        return certificate.toString();
+      }
+    } catch {
+      // Told below.
+    }
+    throw this.#notOurs();
+  }
+
+  async status(): Promise<Status> {
+    return this.#ask(status, "GET", `${vault}/status`);
+  }
+
+  async mappings(): Promise<readonly TeamMapping[]> {
+    return (await this.#ask(mappings, "GET", `${vault}/mappings`)).mappings;
+  }
+
+  /** @param since id of a record: only later ones. */
+  activity(since: number): Promise<Activity> {
+    return this.#ask(activity, "GET", `/api/activity?since=${since}`);
+  }
+
+  async put(mapping: MappingInput): Promise<void> {
+    await this.#send("PUT", `${vault}/mappings`, mapping);
+  }
+
+  async remove(target: Pick<Target, "hostname" | "path">): Promise<void> {
+    await this.#send("DELETE", addressOf(target));
+  }
+
+  /** Has the secret of a mapping read afresh. */
+  async test(target: Pick<Target, "hostname" | "path">): Promise<void> {
+    await this.#send("POST", addressOf(target, "/test"));
+  }
+
+  /** @param path path and query. */
+  explain(host: string, path: string): Promise<ExplainResult> {
+    const query = new URLSearchParams({ host, path });
+    return this.#ask(explainAnswer.strip(), "GET", `/api/explain?${query.toString()}`);
+  }
+
+  connect(token: string): Promise<ConnectResult> {
+    return this.#ask(connectAnswer.strip(), "POST", `${vault}/connect`, { token });
+  }
+
+  async disconnect(): Promise<void> {
+    await this.#send("DELETE", `${vault}/connect`);
+  }
+
+  dispose(): void {
+    this.#agent.destroy();
+  }
+
+  async #ask<T>(schema: z.ZodType<T>, method: string, path: string, json?: unknown): Promise<T> {
+    const text = await this.#send(method, path, json);
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch {
+      throw this.#notOurs();
+    }
+  }
+
+  /** The body of the answer. @throws TeamGatewayError */
+  async #send(method: string, path: string, json?: unknown): Promise<string> {
+    let answer: { readonly status: number; readonly text: string };
+    try {
+      answer = await this.#exchange(method, path, json);
+    } catch (error) {
+      throw this.#explain(error);
+    }
+    if (answer.status >= 200 && answer.status < 300) {
+      return answer.text;
+    }
+    throw this.#refusal(answer.status, answer.text);
+  }
+
+  #exchange(method: string, path: string, json?: unknown): Promise<{ status: number; text: string }> {
+    const body = json === undefined ? undefined : JSON.stringify(json);
+    const send = this.#url.protocol === "https:" ? httpsRequest : httpRequest;
+    return new Promise((resolve, reject) => {
+      const outgoing = send(new URL(path, this.#url), {
+        method,
+        agent: this.#agent,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body !== undefined && {
+            "content-type": "application/json",
+            "content-length": Buffer.byteLength(body),
+          }),
+        },
+        signal: AbortSignal.timeout(method === "GET" ? readPatience : writePatience),
+      });
+      outgoing.on("error", reject);
+      outgoing.on("response", (answer: IncomingMessage) => {
+        let text = "";
+        answer.setEncoding("utf8");
+        answer.on("data", (chunk: string) => {
+          text += chunk;
+          if (text.length > maxAnswer) {
+            answer.destroy(new Error("the answer is too long"));
+          }
+        });
+        answer.on("error", reject);
+        answer.on("end", () => resolve({ status: answer.statusCode ?? 0, text }));
+      });
+      outgoing.end(body);
+    });
+  }
+
+  #explain(error: unknown): TeamGatewayError {
+    const { code, name } = error as NodeJS.ErrnoException;
+    if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+      return new TeamGatewayError(
+        "untrusted",
+        `The certificate of the team gateway is not for ${this.#url.hostname}. Use a name that it is for, in onecli.gateway.url.`,
+      );
+    }
+    if (code !== undefined && /CERT|SIGNATURE|ISSUER|SELF_SIGNED/.test(code)) {
+      return new TeamGatewayError(
+        "untrusted",
+        `The certificate of the team gateway ${this.host} is not trusted (${code}). If a private authority has signed it, add that authority to onecli.extraCaCertificates; verification cannot be turned off.`,
+      );
+    }
+    if (code?.startsWith("ERR_SSL") === true || code === "EPROTO") {
+      return new TeamGatewayError(
+        "unreachable",
+        `What answers at ${this.host} does not speak TLS (${code}). onecli.gateway.url is the address of the API, not of the proxy.`,
+      );
+    }
+    const reason =
+      name === "TimeoutError" || name === "AbortError" ? "no answer in time" : (code ?? "it hung up");
+    return new TeamGatewayError(
+      "unreachable",
+      `The team gateway ${this.host} cannot be reached (${reason}). Check onecli.gateway.url and the network, and whether the gateway runs with "api" in its configuration.`,
+    );
+  }
+
+  #refusal(statusCode: number, text: string): TeamGatewayError {
+    const { code, message } = readRefusal(text);
+    switch (code) {
+      case "unauthorized":
+        return new TeamGatewayError(
+          "unauthorized",
+          `The team gateway ${this.host} does not accept the API token. Take it from the gateway's token file (api.tokenFile) and give it in OneCLI: Use Team Gateway….`,
+        );
+      case "host-not-allowed":
+        return new TeamGatewayError(
+          "refused",
+          `The team gateway does not answer for the name ${this.#url.hostname}: its operator names it in api.hosts of the configuration.`,
+        );
+      case "proxy-authentication-required":
+        return this.#notOurs();
+      case "gateway-stopping":
+        return new TeamGatewayError(
+          "stopping",
+          `The team gateway ${this.host} is stopping. It is asked again in a moment.`,
+        );
+      case undefined:
+        return statusCode === 502 || statusCode === 503 || statusCode === 504
+          ? new TeamGatewayError(
+              "unreachable",
+              `The team gateway ${this.host} does not run: what stands before it answered ${statusCode}.`,
+            )
+          : this.#notOurs();
+      default:
+        return new TeamGatewayError("refused", `The team gateway: ${message}`);
+    }
+  }
+
+  #notOurs(): TeamGatewayError {
+    return new TeamGatewayError(
+      "unreachable",
+      `What answers at ${this.host} is no API of a OneCLI gateway. Check onecli.gateway.url: it is the address of the API, not of the proxy.`,
+    );
+  }
+}
+
+const vault = "/api/vault/onepassword";
+
+/** Longer is no sentence. */
+const maxMessage = 1_000;
+
+function addressOf({ hostname, path }: Pick<Target, "hostname" | "path">, suffix = ""): string {
+  const query = path === everyPath ? "" : `?${new URLSearchParams({ path }).toString()}`;
+  return `${vault}/mappings/${encodeURIComponent(hostname)}${suffix}${query}`;
+}
+
+function readRefusal(text: string): { code: string | undefined; message: string } {
+  try {
+    const { code, message } = refusalAnswer.parse(JSON.parse(text)).error;
+    return { code, message: message.replace(/^OneCLI: /, "").slice(0, maxMessage) };
+  } catch {
+    return { code: undefined, message: "" };
+  }
+}
+
+function machineRoots(): string[] {
+  // Node of the oldest VS Code that is supported has it; its fork may not.
+  return typeof getCACertificates === "function"
+    ? [...new Set([...getCACertificates("default"), ...getCACertificates("system")])]
+    : [];
+}
+
+/** As `openssl x509 -fingerprint -sha256` writes it. */
+export function fingerprint(certificate: string): string {
+  return new X509Certificate(certificate).fingerprint256;
+}
