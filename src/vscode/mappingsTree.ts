@@ -160,7 +160,6 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
       account.kind === "none" && entries.length > 0
         ? `1Password is not connected: no secret is sent to ${hosts}.`
         : "";
-    this.#view.description = team === undefined ? "" : `team gateway ${team.host}`;
     this.#view.message = team === undefined ? notConnected : teamMessage(team, notConnected);
     this.#showRows([...storedSecrets, ...entries]);
   }

@@ -1,9 +1,7 @@
 // A window that uses the gateway of a team: the real `onecli-gateway serve`, its API and its proxy by TLS.
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { GatewayClient } from "../../src/doctor/gatewayClient.ts";
 import {
   askConnection,
@@ -13,8 +11,8 @@ import {
 import { explain } from "../../src/vscode/session.ts";
 import { type TeamConnection, TeamStore } from "../../src/vscode/teamStore.ts";
 import { startWorld, type World } from "../demo/world.ts";
-import { TestAuthority } from "../support/certificates.ts";
-import { killPrograms, Program, runProgram, type ServingLine, startProgram } from "../support/program.ts";
+import { killPrograms, Program } from "../support/program.ts";
+import { agent, type Served, TeamWorld } from "../support/teamGateway.ts";
 import { openTls, requestHead } from "../support/wire.ts";
 import { MemorySecrets, MemoryState } from "../unit/vscode/memory.ts";
 import { TestWindow } from "./window.ts";
@@ -22,41 +20,21 @@ import { TestWindow } from "./window.ts";
 const anthropic = { hostname: "api.anthropic.com", reference: "op://API Keys/Anthropic/credential" };
 const openai = { hostname: "api.openai.com", reference: "op://API Keys/OpenAI/api-key" };
 const github = { hostname: "api.github.com", reference: "op://Dev Tokens/GitHub/token" };
-const agent = "laptop-7";
-
-interface Served {
-  readonly program: Program;
-  readonly line: ServingLine;
-  readonly url: string;
-  readonly token: string;
-}
 
 describe("a window with a team's gateway", function () {
   this.timeout(60_000);
   let world: World;
-  let folder: string;
-  let listener: TestAuthority;
+  let team: TeamWorld;
   let secrets: MemorySecrets;
-  let password: string;
-  let entry: object;
-  let count = 0;
   const windows: TestWindow[] = [];
 
   before(async () => {
     world = await startWorld();
-    folder = await mkdtemp(join(tmpdir(), "onecli-team-"));
-    listener = await TestAuthority.create("Team listener CA");
-    await writeFile(join(folder, "upstream-ca.pem"), world.authority);
-    await writeFile(join(folder, "listener-ca.pem"), listener.certificate);
-    const { key, cert } = await listener.issue({ names: ["localhost"] });
-    await writeFile(join(folder, "tls.key"), key);
-    await writeFile(join(folder, "tls.crt"), cert);
-    const made = await runProgram(["agent", agent], { env: env() });
-    ({ password, entry } = JSON.parse(made.stdout) as { password: string; entry: object });
+    team = await TeamWorld.create(world);
   });
   after(async () => {
     await world.stop();
-    await rm(folder, { recursive: true });
+    await team.remove();
   });
   beforeEach(() => {
     secrets = new MemorySecrets();
@@ -67,48 +45,9 @@ describe("a window with a team's gateway", function () {
     await killPrograms();
   });
 
-  const env = (more: NodeJS.ProcessEnv = {}) => ({ PATH: process.env["PATH"], HOME: folder, ...more });
-  const configFile = () => join(folder, String(count), "onecli.json");
-
-  /** Starts the team's gateway in a folder of its own, or anew in the one of before, with `changes` to its configuration. */
-  async function serve(
-    changes: { readonly api?: object; readonly mappings?: object; readonly authority?: object } = {},
-    again?: Served,
-  ): Promise<Served> {
-    if (again !== undefined) {
-      again.program.kill("SIGTERM");
-      await again.program.ended;
-    } else {
-      count++;
-      await mkdir(join(folder, String(count)));
-    }
-    const config = {
-      mappings: [anthropic],
-      parentProxy: world.parent.url,
-      extraCaCertificates: ["../upstream-ca.pem"],
-      dataDir: "state",
-      agents: [entry],
-      listen: {
-        host: "0.0.0.0",
-        port: again === undefined ? 0 : Number(new URL(again.line.proxy).port),
-        tls: { certificate: "../tls.crt", key: "../tls.key" },
-      },
-      ...changes,
-      api: {
-        host: "0.0.0.0",
-        port: again === undefined ? 0 : Number(new URL(again.url).port),
-        writes: true,
-        ...changes.api,
-      },
-    };
-    await writeFile(configFile(), JSON.stringify(config));
-    const program = startProgram(["serve", "--config", configFile()], {
-      env: env({ OP_SERVICE_ACCOUNT_TOKEN: world.service.token }),
-    });
-    const line = await program.serving();
-    const token = (await readFile(line.api!.tokenFile, "utf8")).trim();
-    return { program, line, token, url: `https://localhost:${new URL(line.api!.url).port}` };
-  }
+  const trusted = () => [team.listener.certificate];
+  const serve = (changes: Parameters<TeamWorld["serve"]>[0] = {}, again?: Served) =>
+    team.serve({ mappings: [anthropic], ...changes }, again);
 
   /** A person who types what belongs to `served`. */
   function person({ url, token }: Pick<Served, "url" | "token">, changes: Partial<TeamQuestions> = {}) {
@@ -118,7 +57,7 @@ describe("a window with a team's gateway", function () {
       token: () => Promise.resolve(token),
       proxy: (suggestion) => Promise.resolve(suggestion),
       agent: () => Promise.resolve(agent),
-      password: () => Promise.resolve(password),
+      password: () => Promise.resolve(team.password),
       confirm: (confirmation) => {
         confirmations.push(confirmation);
         return Promise.resolve(true);
@@ -133,7 +72,7 @@ describe("a window with a team's gateway", function () {
     served: Served,
     changes: Partial<TeamConnection> = {},
   ): Promise<TeamConnection> {
-    const made = await askConnection(person(served).questions, "", undefined, [listener.certificate]);
+    const made = await askConnection(person(served).questions, "", undefined, trusted());
     assert.ok(made);
     return { ...made, ...changes };
   }
@@ -144,7 +83,7 @@ describe("a window with a team's gateway", function () {
       {
         gatewayUrl,
         parentProxy: world.parent.url,
-        extraCaCertificates: [join(folder, "upstream-ca.pem"), join(folder, "listener-ca.pem")],
+        extraCaCertificates: team.extraCaCertificates,
       },
       options,
     );
@@ -167,13 +106,11 @@ describe("a window with a team's gateway", function () {
   }
 
   const ids = ({ session }: TestWindow) => session.entries.map(({ id }) => id);
-  const mappingsOfTeam = async () =>
-    (JSON.parse(await readFile(configFile(), "utf8")) as { mappings: unknown }).mappings;
 
   it("shows the CA's fingerprint before anything is kept, and keeps nothing without a yes", async () => {
     const served = await serve();
     const { questions, confirmations } = person(served);
-    const connection = await askConnection(questions, "", undefined, [listener.certificate]);
+    const connection = await askConnection(questions, "", undefined, trusted());
     const ca = await readFile(served.line.ca, "utf8");
     assert.equal(confirmations.length, 1);
     assert.ok(confirmations[0]!.detail.includes(new X509Certificate(ca).fingerprint256));
@@ -183,7 +120,7 @@ describe("a window with a team's gateway", function () {
       new X509Certificate(ca).fingerprint256,
     );
     const refusing = person(served, { confirm: () => Promise.resolve(false) });
-    assert.equal(await askConnection(refusing.questions, "", undefined, [listener.certificate]), undefined);
+    assert.equal(await askConnection(refusing.questions, "", undefined, trusted()), undefined);
     assert.deepEqual([...secrets.values.keys()], []);
   });
 
@@ -192,12 +129,11 @@ describe("a window with a team's gateway", function () {
     const connection = await connectionTo(served);
     const empty = () => Promise.resolve("");
     const { questions, confirmations } = person(served, { token: empty, password: empty });
-    const trusted = [listener.certificate];
-    assert.deepEqual(await askConnection(questions, served.url, connection, trusted), connection);
+    assert.deepEqual(await askConnection(questions, served.url, connection, trusted()), connection);
     assert.deepEqual(confirmations, []);
     const elsewhere = { ...connection, url: "https://elsewhere.example" };
     await assert.rejects(
-      askConnection(questions, served.url, elsewhere, trusted),
+      askConnection(questions, served.url, elsewhere, trusted()),
       /does not accept the API token/,
     );
   });
@@ -210,7 +146,7 @@ describe("a window with a team's gateway", function () {
     assert.equal(world.upstream.received.at(-1)?.headers["x-api-key"], world.secrets.anthropic);
     const { set } = window.session.environment!;
     const curl = ["--silent", "--show-error", "--output", "-", `https://${anthropic.hostname}/v1/models`];
-    const outcome = await new Program("curl", curl, { env: env(set) }).ended;
+    const outcome = await new Program("curl", curl, { env: team.env(set) }).ended;
     assert.deepEqual([outcome.status, outcome.stdout], [0, '{"ok":true}'], outcome.stderr);
     assert.equal(world.upstream.received.length, 2);
     assert.equal(world.upstream.received[1]?.headers["x-api-key"], world.secrets.anthropic);
@@ -221,11 +157,11 @@ describe("a window with a team's gateway", function () {
     const window = await openTeam(served);
     const stored = [...secrets.values.values()].join("\n");
     const variables = JSON.stringify(window.session.environment);
-    for (const secret of [served.token, password]) {
+    for (const secret of [served.token, team.password]) {
       assert.ok(!stored.includes(secret), "not in SecretStorage in clear");
       assert.ok(!variables.includes(secret), "not in terminals");
     }
-    assert.equal((await new TeamStore(secrets, window.folder).read())?.password, password);
+    assert.equal((await new TeamStore(secrets, window.folder).read())?.password, team.password);
   });
 
   it("writes mappings where the team has them, and leaves those of the workspace alone", async () => {
@@ -235,14 +171,14 @@ describe("a window with a team's gateway", function () {
     await use(window, await connectionTo(served));
     assert.deepEqual(ids(window), [anthropic.hostname], "the workspace's own is not shown");
     await window.session.saveMapping(openai);
-    assert.deepEqual(await mappingsOfTeam(), [anthropic, openai]);
+    assert.deepEqual(await team.mappings(), [anthropic, openai]);
     assert.deepEqual(ids(window), [anthropic.hostname, openai.hostname]);
     await assert.rejects(window.session.saveMapping(openai), /is mapped already/);
     await window.session.saveMapping({ ...openai, path: "/v1" }, openai.hostname);
     assert.deepEqual(ids(window), [anthropic.hostname, "api.openai.com/v1/"]);
     await window.session.removeMapping("api.openai.com/v1/");
     await window.session.saveMapping({ ...anthropic, enabled: false }, anthropic.hostname);
-    assert.deepEqual(await mappingsOfTeam(), [{ ...anthropic, enabled: false }]);
+    assert.deepEqual(await team.mappings(), [{ ...anthropic, enabled: false }]);
     await window.session.storeTeamConnection(undefined);
     window.settings = { ...window.settings, gatewayUrl: "" };
     await window.session.restart();
@@ -320,8 +256,7 @@ describe("a window with a team's gateway", function () {
   it("sends nothing to a gateway whose CA has changed, until it is confirmed again", async () => {
     const served = await serve();
     const window = await openTeam(served);
-    const made = await runProgram(["authority", "--out", join(folder, `ca-${count}`)], { env: env() });
-    const { authority } = JSON.parse(made.stdout) as { authority: object };
+    const authority = await team.newAuthority();
     const again = await serve({ authority }, served);
     await window.session.checkTeam();
     assert.match(window.session.team?.problem ?? "", /is not the one that you have confirmed.*Change…/);
@@ -331,7 +266,7 @@ describe("a window with a team's gateway", function () {
     await assert.rejects(window.session.saveMapping(openai), /is not the one that you have confirmed/);
     const { questions, confirmations } = person(again);
     const former = await window.session.teamConnection();
-    const confirmed = await askConnection(questions, again.url, former, [listener.certificate]);
+    const confirmed = await askConnection(questions, again.url, former, trusted());
     assert.match(confirmations[0]!.message, /another one than you have confirmed/);
     await use(window, confirmed!);
     assert.equal(window.session.team?.problem, undefined);
@@ -401,7 +336,6 @@ describe("a window with a team's gateway", function () {
 
   describe("says what is wrong, with the fix:", () => {
     let served: Served;
-    const trusted = () => [listener.certificate];
     beforeEach(async () => {
       served = await serve();
     });
