@@ -163,9 +163,10 @@ export class Session implements vscode.Disposable {
   /** Where a program finds the API, and its token; undefined where there is none. @throws OneCliError */
   async apiAccess(): Promise<{ url: string; token: string } | undefined> {
     const { identity, settings } = this.#options;
-    if (!settings().apiEnabled || this.#team !== undefined) {
+    if (!settings().apiEnabled) {
       return undefined;
     }
+    this.assertOwn("The API of this window");
     await this.#thread.start();
     const { apiPort } = this;
     return apiPort === undefined

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { getCACertificates } from "node:tls";
+import { getCACertificates, rootCertificates } from "node:tls";
 import { z } from "zod";
 import { type MappingInput } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
@@ -316,7 +316,7 @@ function machineRoots(): string[] {
   // Node of the oldest VS Code that is supported has it; its fork may not.
   return typeof getCACertificates === "function"
     ? [...new Set([...getCACertificates("default"), ...getCACertificates("system")])]
-    : [];
+    : [...rootCertificates];
 }
 
 /** As `openssl x509 -fingerprint -sha256` writes it. */

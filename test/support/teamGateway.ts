@@ -110,7 +110,16 @@ export class TeamWorld {
 
   /** What the configuration file says after the API's changes. */
   async mappings(): Promise<unknown> {
-    return (JSON.parse(await readFile(this.#configFile, "utf8")) as { mappings: unknown }).mappings;
+    return (await this.#config()).mappings;
+  }
+
+  /** Changes the configuration file, as the operator does. */
+  async writeMappings(mappings: readonly object[]): Promise<void> {
+    await writeFile(this.#configFile, JSON.stringify({ ...(await this.#config()), mappings }));
+  }
+
+  async #config(): Promise<{ mappings: unknown }> {
+    return JSON.parse(await readFile(this.#configFile, "utf8")) as { mappings: unknown };
   }
 
   async remove(): Promise<void> {

@@ -199,6 +199,15 @@ describe("a window with a team's gateway", function () {
     assert.deepEqual(ids(window), [anthropic.hostname]);
   });
 
+  it("shows, while the view is open, what others change", async () => {
+    const window = await openTeam(await serve());
+    window.session.showMappings(true);
+    const [before] = window.session.entries;
+    await team.writeMappings([anthropic, openai]);
+    await window.until(() => ids(window).includes(openai.hostname));
+    assert.equal(window.session.entries[0], before, "what is as it was keeps its row");
+  });
+
   it("shows how the team's mappings fare, tests and explains them", async () => {
     const broken = { ...github, reference: "op://Dev Tokens/No such item/token" };
     const { session, get } = await openTeam(await serve({ mappings: [anthropic, broken] })).then(
@@ -244,12 +253,15 @@ describe("a window with a team's gateway", function () {
   });
 
   it("refuses what only a gateway of its own has, and says how to get back", async () => {
-    const { session } = await openTeam(await serve());
+    const window = await openTeam(await serve());
+    const { session } = window;
     const back = /team gateway is used.*Stop Using It/;
     const input = { hostname: "api.example.com", name: "ours" };
     await assert.rejects(session.addStoredSecret(input, "value"), back);
     await assert.rejects(session.test(openai.reference), back);
     assert.throws(() => session.clearCache(), back);
+    window.settings = { ...window.settings, apiEnabled: true };
+    await assert.rejects(session.apiAccess(), back);
     assert.deepEqual(session.storedSecrets, []);
   });
 

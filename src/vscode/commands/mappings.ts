@@ -17,7 +17,8 @@ function mappingList({ entries }: Session): HostList {
 }
 
 export async function addMapping(session: Session): Promise<void> {
-  if (session.account.kind === "none" && !(await connectAccount(session))) {
+  const needsAccount = session.team === undefined && session.account.kind === "none";
+  if (needsAccount && !(await connectAccount(session))) {
     return;
   }
   const title = "Add Mapping";
