@@ -14,7 +14,8 @@ import {
 } from "./dashboardRows.ts";
 import { Disposables } from "./disposables.ts";
 import type { Doctor } from "./doctor.ts";
-import type { EntryState, Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { EntryState } from "./states.ts";
 
 /** Changes are sent at most so often, in milliseconds. */
 const batchInterval = 100;

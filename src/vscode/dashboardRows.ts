@@ -19,7 +19,8 @@ import type {
 import type { KeptRecord } from "./activityLog.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import type { Entry } from "./mappingStore.ts";
-import { explain, type EntryState as SessionEntryState, type Session } from "./session.ts";
+import { explain, type Session } from "./session.ts";
+import type { EntryState as SessionEntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
 
 export type AnyEntry = Entry | StoredEntry;

@@ -6,7 +6,8 @@ import { formatSecretReference } from "../core/secretReference.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import { ageText } from "./explanationText.ts";
 import type { Entry } from "./mappingStore.ts";
-import type { EntryState, Session, Team } from "./session.ts";
+import type { Session, Team } from "./session.ts";
+import type { EntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
 
 export const viewId = "onecli.mappings";

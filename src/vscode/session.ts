@@ -24,16 +24,12 @@ import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.t
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
 import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
+import type { Account, EntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry, type StoredSecretStore } from "./storedSecretStore.ts";
 import { TeamGatewayError } from "./teamApi.ts";
 import { hostOf, TeamGateway, unconfirmed } from "./teamGateway.ts";
 import type { TeamConnection, TeamStore } from "./teamStore.ts";
 import type { TokenStore } from "./tokenStore.ts";
-
-export type Account =
-  | { readonly kind: "none" }
-  /** A token is stored; `name` is known once it was used in this window. */
-  | { readonly kind: "present"; readonly name?: string; readonly vaults?: number };
 
 /** The team's gateway, where this window uses one. */
 export interface Team {
@@ -41,13 +37,6 @@ export interface Team {
   /** What is wrong, with the fix. */
   readonly problem: string | undefined;
 }
-
-/** How a mapping or stored secret fares. Times are Unix milliseconds. */
-export type EntryState =
-  | { readonly kind: "disabled" }
-  | { readonly kind: "unused" }
-  | { readonly kind: "ready"; readonly lastUse?: number }
-  | { readonly kind: "error"; readonly code: ErrorCode; readonly reason: string; readonly lastUse?: number };
 
 /** What the gateway has done, since it last said so. */
 export interface GatewayNews {

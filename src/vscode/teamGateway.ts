@@ -4,7 +4,7 @@ import { describeError } from "../core/errors.ts";
 import type { Logger } from "../core/ports.ts";
 import type { ActivityRecord, ConnectResult, ExplainResult } from "../shared/gatewayProtocol.ts";
 import { type Entry, MappingError, readEntry, type StoredMapping, toInput } from "./mappingStore.ts";
-import type { Account, EntryState } from "./session.ts";
+import type { Account, EntryState } from "./states.ts";
 import { fingerprint, TeamApi, TeamGatewayError, type TeamMapping } from "./teamApi.ts";
 import type { TeamConnection } from "./teamStore.ts";
 
