@@ -5,7 +5,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY esbuild.mjs LICENSE ./
 COPY src ./src
-RUN node esbuild.mjs --minify && mkdir /state
+RUN node esbuild.mjs --minify --gateway && mkdir /state
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot
 WORKDIR /app

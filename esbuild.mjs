@@ -1,4 +1,4 @@
-// Builds dist/: one CommonJS bundle per entry point, the dashboard's page, and the SDK's WebAssembly core beside it.
+// Builds dist/: one bundle per entry point, and the SDK's WebAssembly core beside it. --gateway: that of the gateway alone.
 import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -30,17 +30,20 @@ const common = {
   logLevel: "warning",
 };
 await build({ ...common, entryPoints: { gateway: "src/main.ts" }, banner: { js: "#!/usr/bin/env node" } });
-await build({ ...common, entryPoints: { extension: "src/extension.ts" }, external: ["vscode"] });
-await build({
-  ...common,
-  outdir: `${dist}/webview`,
-  entryPoints: { dashboard: "webview-ui/src/main.ts" },
-  platform: "browser",
-  format: "iife",
-  target: "es2022",
-  // It is loaded anew whenever it is looked at.
-  minify: true,
-});
+// The image of the gateway has no editor.
+if (!process.argv.includes("--gateway")) {
+  await build({ ...common, entryPoints: { extension: "src/extension.ts" }, external: ["vscode"] });
+  await build({
+    ...common,
+    outdir: `${dist}/webview`,
+    entryPoints: { dashboard: "webview-ui/src/main.ts" },
+    platform: "browser",
+    format: "iife",
+    target: "es2022",
+    // It is loaded anew whenever it is looked at.
+    minify: true,
+  });
+}
 
 // sdk-core reads core_bg.wasm from the folder of the file it is bundled into.
 const require = createRequire(import.meta.url);

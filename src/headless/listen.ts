@@ -90,7 +90,9 @@ async function readIdentity(
       throw fail(`listen.tls.${what}: ${name} cannot be read`);
     }
   };
-  const [certificatePem, keyPem] = await Promise.all([text(certificate, "certificate"), text(key, "key")]);
+  // One after the other: of two faults the same one is named every time.
+  const certificatePem = await text(certificate, "certificate");
+  const keyPem = await text(key, "key");
   try {
     new X509Certificate(certificatePem);
   } catch {
