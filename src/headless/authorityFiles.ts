@@ -32,11 +32,9 @@ export async function readAuthority(
       throw fail(`authority.${what}: ${name} cannot be read`);
     }
   };
-  const [certificatePem, privateKey] = await Promise.all([
-    text(certificate, "certificate"),
-    text(key, "key"),
-  ]);
-  const pems = { certificate: certificatePem, privateKey };
+  // One after the other: of two faults the same one is named every time.
+  const certificatePem = await text(certificate, "certificate");
+  const pems = { certificate: certificatePem, privateKey: await text(key, "key") };
   try {
     await CertificateAuthority.open(pems);
   } catch (error) {
