@@ -1,11 +1,8 @@
-// How the team's gateway is reached: sealed, the envelope in SecretStorage.
+// How the team's gateway is reached, at rest.
 import { join } from "node:path";
 import type { Disposable, SecretStorage } from "vscode";
 import { z } from "zod";
-import { KeyFile } from "./keyFile.ts";
-
-const storageKey = "onecli.team";
-const purpose = "onecli team gateway v1";
+import { SealedText } from "./sealedText.ts";
 
 const teamConnection = z.strictObject({
   /** Of the management API, `scheme://host[:port]`. */
@@ -22,24 +19,25 @@ const teamConnection = z.strictObject({
 export type TeamConnection = z.infer<typeof teamConnection>;
 
 export class TeamStore {
-  readonly #secrets: SecretStorage;
-  readonly #keyFile: KeyFile;
+  readonly #sealed: SealedText;
 
   /** @param folder the extension's global storage on the machine it runs on. */
   constructor(secrets: SecretStorage, folder: string) {
-    this.#secrets = secrets;
-    this.#keyFile = new KeyFile(join(folder, "team.key"));
+    this.#sealed = new SealedText(secrets, {
+      storageKey: "onecli.team",
+      keyFile: join(folder, "team.key"),
+      purpose: "onecli team gateway v1",
+    });
   }
 
   /** @throws Error where the key file or the envelope cannot be written. */
-  async store(connection: TeamConnection): Promise<void> {
-    await this.#secrets.store(storageKey, await this.#keyFile.seal(JSON.stringify(connection), purpose));
+  store(connection: TeamConnection): Promise<void> {
+    return this.#sealed.store(JSON.stringify(connection));
   }
 
   /** Undefined where there is none, or none that can be opened any more: then it has to be asked for. */
   async read(): Promise<TeamConnection | undefined> {
-    const sealed = await this.#secrets.get(storageKey);
-    const opened = sealed === undefined ? undefined : await this.#keyFile.open(sealed, purpose);
+    const opened = await this.#sealed.read();
     if (opened?.kind !== "opened") {
       return undefined;
     }
@@ -51,17 +49,12 @@ export class TeamStore {
   }
 
   /** Removes both halves. */
-  async delete(): Promise<void> {
-    await this.#secrets.delete(storageKey);
-    await this.#keyFile.delete();
+  delete(): Promise<void> {
+    return this.#sealed.delete();
   }
 
   /** Another window has changed it, or this one has. */
   onDidChange(listener: () => void): Disposable {
-    return this.#secrets.onDidChange(({ key }) => {
-      if (key === storageKey) {
-        listener();
-      }
-    });
+    return this.#sealed.onDidChange(listener);
   }
 }
