@@ -7,7 +7,8 @@ import { type SecureContextOptions, Server as TlsServer } from "node:tls";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
 import { closeWithError, lingerThenDestroy } from "../gateway/answers.ts";
 import { clientErrorOf, maxHeaderBytes } from "../gateway/requestParsing.ts";
-import { type ApiIdentity, type ManagementApi, type ManagementApiOptions } from "../shared/management.ts";
+import { type ManagementApi, type ManagementApiOptions } from "../shared/management.ts";
+import { type ServerIdentity } from "../shared/serverIdentity.ts";
 import { refuseOrigin, refuseWebPages, requireToken } from "./access.ts";
 import { makeApp, sendError } from "./app.ts";
 import { endpoints } from "./endpoints.ts";
@@ -88,7 +89,7 @@ class ApiServer implements ManagementApi {
     await once(this.#server, "listening");
   }
 
-  setIdentity(identity: ApiIdentity): void {
+  setIdentity(identity: ServerIdentity): void {
     if (this.#server instanceof TlsServer) {
       this.#server.setSecureContext(secureContext(identity));
     }
@@ -146,7 +147,7 @@ class ApiServer implements ManagementApi {
   }
 }
 
-function secureContext({ certificate, key }: ApiIdentity): SecureContextOptions {
+function secureContext({ certificate, key }: ServerIdentity): SecureContextOptions {
   return { cert: certificate, key, minVersion: "TLSv1.2" };
 }
 

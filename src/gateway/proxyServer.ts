@@ -13,6 +13,7 @@ import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import { type Authority, HostnameError, httpsPort, parseAuthority } from "../core/hostname.ts";
 import { isInternal } from "../core/internalSite.ts";
 import { type Logger } from "../core/ports.ts";
+import { type ServerIdentity } from "../shared/serverIdentity.ts";
 import { closeWithError, lingerThenDestroy, sendError } from "./answers.ts";
 import { connectionEvent, connectionKey, Connections, headLimits, type HeadLimits } from "./connections.ts";
 import { type Admission, type Agent, type Credentials } from "./credentials.ts";
@@ -27,12 +28,6 @@ import { onUpgrade } from "./upgrades.ts";
 
 const realm = "OneCLI";
 const challenge = ["proxy-authenticate", `Basic realm="${realm}"`];
-
-/** PEM: the certificate with its chain, and its key. */
-export interface ServerIdentity {
-  readonly certificate: string;
-  readonly key: string;
-}
 
 export interface ProxyServerOptions {
   /** Address to listen on. */

@@ -8,6 +8,7 @@ import {
   createAuthority,
 } from "../gateway/certificateAuthority.ts";
 import { type AuthorityPems } from "../shared/gatewayProtocol.ts";
+import { readCertificateAndKey, type Surroundings } from "./surroundings.ts";
 import { UsageError } from "./usageError.ts";
 
 export const certificateFile = "certificate.pem";
@@ -19,29 +20,18 @@ const fix = "onecli-gateway authority --out DIR makes one";
 
 /** @throws UsageError that names the key, and the fix. */
 export async function readAuthority(
-  { certificate, key }: z.infer<typeof authoritySchema>,
-  {
-    read,
-    fail,
-  }: { readonly read: (name: string) => Promise<string>; readonly fail: (message: string) => UsageError },
+  files: z.infer<typeof authoritySchema>,
+  surroundings: Surroundings,
 ): Promise<AuthorityPems> {
-  const text = async (name: string, what: "certificate" | "key") => {
-    try {
-      return await read(name);
-    } catch {
-      throw fail(`authority.${what}: ${name} cannot be read`);
-    }
-  };
-  // One after the other: of two faults the same one is named every time.
-  const certificatePem = await text(certificate, "certificate");
-  const pems = { certificate: certificatePem, privateKey: await text(key, "key") };
+  const { certificate, key: privateKey } = await readCertificateAndKey(files, "authority", surroundings);
+  const pems = { certificate, privateKey };
   try {
     await CertificateAuthority.open(pems);
   } catch (error) {
-    throw fail(
+    throw surroundings.fail(
       error instanceof AuthorityExpiredError
-        ? `authority.certificate: ${certificate} has expired, or will within a month; ${fix}`
-        : `authority: ${certificate} and ${key} are not a CA certificate and its P-256 key, in PEM form; ${fix}`,
+        ? `authority.certificate: ${files.certificate} has expired, or will within a month; ${fix}`
+        : `authority: ${files.certificate} and ${files.key} are not a CA certificate and its P-256 key, in PEM form; ${fix}`,
     );
   }
   return pems;

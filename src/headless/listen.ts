@@ -5,7 +5,8 @@ import { hostname } from "node:os";
 import { createSecureContext } from "node:tls";
 import { z } from "zod";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
-import { type ServerIdentity } from "../gateway/proxyServer.ts";
+import { type ServerIdentity } from "../shared/serverIdentity.ts";
+import { readCertificateAndKey, type Surroundings } from "./surroundings.ts";
 import { type UsageError } from "./usageError.ts";
 
 export const listenSchema = z.strictObject({
@@ -29,12 +30,6 @@ export interface Listen {
 /** On 127.0.0.1 for whoever has the gateway's own password, as `run` and the doctor have it. */
 export function onLoopback(port: number): Listen {
   return { host: "127.0.0.1", port, tls: undefined, insecure: false };
-}
-
-/** Reads a file of the configuration's folder; makes an error that names the configuration. */
-interface Surroundings {
-  readonly read: (name: string) => Promise<string>;
-  readonly fail: (message: string) => UsageError;
 }
 
 /** @throws UsageError that names the key, and the fix. */
@@ -80,30 +75,22 @@ function addressOf(written: string, key: string, fail: (message: string) => Usag
 }
 
 async function readIdentity(
-  { certificate, key }: { readonly certificate: string; readonly key: string },
-  { read, fail }: Surroundings,
+  files: { readonly certificate: string; readonly key: string },
+  surroundings: Surroundings,
 ): Promise<ServerIdentity> {
-  const text = async (name: string, what: "certificate" | "key") => {
-    try {
-      return await read(name);
-    } catch {
-      throw fail(`listen.tls.${what}: ${name} cannot be read`);
-    }
-  };
-  // One after the other: of two faults the same one is named every time.
-  const certificatePem = await text(certificate, "certificate");
-  const keyPem = await text(key, "key");
+  const { fail } = surroundings;
+  const { certificate, key } = await readCertificateAndKey(files, "listen.tls", surroundings);
   try {
-    new X509Certificate(certificatePem);
+    new X509Certificate(certificate);
   } catch {
-    throw fail(`listen.tls.certificate: ${certificate} holds no certificate in PEM form`);
+    throw fail(`listen.tls.certificate: ${files.certificate} holds no certificate in PEM form`);
   }
   try {
-    createSecureContext({ cert: certificatePem, key: keyPem });
+    createSecureContext({ cert: certificate, key });
   } catch {
-    throw fail(`listen.tls.key: ${key} is no key in PEM form, or not that of the certificate`);
+    throw fail(`listen.tls.key: ${files.key} is no key in PEM form, or not that of the certificate`);
   }
-  return { certificate: certificatePem, key: keyPem };
+  return { certificate, key };
 }
 
 export function isBeyondLoopback(host: string): boolean {

@@ -3,7 +3,7 @@ import { type Logger } from "../core/ports.ts";
 import { type StoredSecret } from "../core/storedSecret.ts";
 import { type ServiceAccountToken } from "../core/serviceAccountToken.ts";
 import { type Gateway } from "../gateway/gateway.ts";
-import { type ServerIdentity } from "../gateway/proxyServer.ts";
+import { type ServerIdentity } from "../shared/serverIdentity.ts";
 import { type TokenSource } from "./commandLine.ts";
 import { type Config, readConfig } from "./config.ts";
 import { UsageError } from "./usageError.ts";

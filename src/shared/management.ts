@@ -3,6 +3,7 @@ import { type ErrorCode } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
 import { type Mapping, type MappingInput } from "../core/mapping.ts";
 import { type ActivityRecord, type ConnectResult, type ExplainResult } from "./gatewayProtocol.ts";
+import { type ServerIdentity } from "./serverIdentity.ts";
 
 /** How a mapping fares; a code is that of its last request. */
 export type MappingState = "disabled" | "not-connected" | "unused" | "ok" | ErrorCode;
@@ -51,12 +52,6 @@ export interface ManagementPage {
   answer(): Promise<{ readonly status: number; readonly contentType: string; readonly body: string }>;
 }
 
-/** PEM: a certificate with its chain, and its key. */
-export interface ApiIdentity {
-  readonly certificate: string;
-  readonly key: string;
-}
-
 export interface ManagementApiOptions {
   readonly management: Management;
   /** The bearer token, 256 bits. */
@@ -66,7 +61,7 @@ export interface ManagementApiOptions {
   /** Address to listen on; 127.0.0.1 otherwise. */
   readonly address?: string;
   /** PEM: with it, the API is reached by https. */
-  readonly tls?: ApiIdentity | undefined;
+  readonly tls?: ServerIdentity | undefined;
   /** What `Host` may name beside this machine's loopback names, without a port. */
   readonly hosts?: readonly string[];
   /** By path. */
@@ -76,7 +71,7 @@ export interface ManagementApiOptions {
 export interface ManagementApi {
   readonly port: number;
   /** The certificate that connections to come are shown; without effect on an API without TLS. */
-  setIdentity(identity: ApiIdentity): void;
+  setIdentity(identity: ServerIdentity): void;
   /** Refuses what is new and ends what is under way. */
   close(): Promise<void>;
 }

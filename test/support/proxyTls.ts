@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type Socket } from "node:net";
 import { connect } from "node:tls";
-import { type ServerIdentity } from "../../src/gateway/proxyServer.ts";
+import { type ServerIdentity } from "../../src/shared/serverIdentity.ts";
 import { TestAuthority } from "./certificates.ts";
 
 /** Set by throughTls.ts. */
