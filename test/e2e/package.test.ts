@@ -42,6 +42,8 @@ describe("the package", function () {
       "dist/webview/dashboard.js.LEGAL.txt",
       "l10n/bundle.l10n.de.json",
       "package.json",
+      "package.nls.de.json",
+      "package.nls.json",
     ]);
     assert.ok(files.every((name) => /\.(svg|png|js|css|json|md|txt|wasm)$|^LICENSE$/.test(name)));
   });

@@ -29,6 +29,10 @@ async function textsOf(folder: string, found: Set<string>, wrong: string[]): Pro
   }
 }
 
+async function readTexts(path: string): Promise<Readonly<Record<string, string>>> {
+  return JSON.parse(await readFile(join(root, path), "utf8")) as Record<string, string>;
+}
+
 const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
 
 describe("the German translation", () => {
@@ -38,7 +42,7 @@ describe("the German translation", () => {
   before(async () => {
     await textsOf("src/vscode", texts, wrong);
     await textsOf("webview-ui/src", texts, wrong);
-    bundle = JSON.parse(await readFile(join(root, "l10n/bundle.l10n.de.json"), "utf8")) as typeof bundle;
+    bundle = await readTexts("l10n/bundle.l10n.de.json");
   });
 
   it("finds the texts: they stand in the sources as they are", () => {
@@ -64,5 +68,51 @@ describe("the German translation", () => {
       ([text, translation]) => placeholders(text).join() !== placeholders(translation).join(),
     );
     assert.deepEqual(different, []);
+  });
+});
+
+describe("the texts of package.json", () => {
+  /** What VS Code shows of it. */
+  const shown = /^(title|name|description|markdownDescription|enumDescriptions|contents|altText)$/;
+  /** Names of the product and of its vendors' things: the same in every language. */
+  const isName = (text: string) => ["OneCLI", "onecli-vscode"].includes(text);
+  const keys = new Set<string>();
+  const literal: string[] = [];
+  let english: Readonly<Record<string, string>>;
+  let german: Readonly<Record<string, string>>;
+
+  before(async () => {
+    english = await readTexts("package.nls.json");
+    german = await readTexts("package.nls.de.json");
+    const take = (name: string, value: unknown) => {
+      if (typeof value === "string") {
+        const key = /^%(.+)%$/.exec(value)?.[1];
+        if (key !== undefined) {
+          keys.add(key);
+        } else if (shown.test(name) && !isName(value)) {
+          literal.push(value);
+        }
+      } else if (typeof value === "object" && value !== null) {
+        for (const [inner, part] of Object.entries(value)) {
+          take(Array.isArray(value) ? name : inner, part);
+        }
+      }
+    };
+    take("", JSON.parse(await readFile(join(root, "package.json"), "utf8")));
+  });
+
+  it("stand in package.nls.json and package.nls.de.json, each once, none left over", () => {
+    assert.ok(keys.size > 50);
+    assert.deepEqual(literal, []);
+    assert.deepEqual(Object.keys(english).sort(), [...keys].sort());
+    assert.deepEqual(Object.keys(german).sort(), [...keys].sort());
+  });
+
+  it("lead in German to the same commands, settings and pages", () => {
+    const targets = (text = "") =>
+      [...text.matchAll(/\]\([^)]+\)|#[\w.]+#|`:?[^`]*`/g)].map(([target]) => target).sort();
+    for (const key of keys) {
+      assert.deepEqual(targets(german[key]), targets(english[key]), key);
+    }
   });
 });

@@ -42,7 +42,11 @@ const manifest = z.object({
 describe("package.json", () => {
   let json: z.infer<typeof manifest>;
   before(async () => {
-    json = manifest.parse(JSON.parse(await text("package.json")));
+    const texts = z.record(z.string(), z.string()).parse(JSON.parse(await text("package.nls.json")));
+    // As VS Code reads it: `%key%` stands for a text.
+    const resolve = (_: string, value: unknown) =>
+      typeof value === "string" ? (texts[/^%(.+)%$/.exec(value)?.[1] ?? ""] ?? value) : value;
+    json = manifest.parse(JSON.parse(await text("package.json"), resolve));
   });
 
   it("contributes exactly the commands that are registered, and Connect 1Password among them", async () => {
