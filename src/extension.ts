@@ -11,14 +11,15 @@ import { Disposables } from "./vscode/disposables.ts";
 import { Doctor } from "./vscode/doctor.ts";
 import { Explanations } from "./vscode/explanations.ts";
 import { IdentityStore } from "./vscode/identityStore.ts";
-import { MappingStore, type StoreProblem } from "./vscode/mappingStore.ts";
+import { MappingStore } from "./vscode/mappingStore.ts";
 import { MappingsTree } from "./vscode/mappingsTree.ts";
 import { Notifications, openSetting, showWithActions } from "./vscode/notifications.ts";
-import { explain, Session } from "./vscode/session.ts";
+import { explain, explainInEnglish, Session } from "./vscode/session.ts";
 import { onDidChangeSettings, readSettings, SettingError } from "./vscode/settings.ts";
 import { StaleTerminals } from "./vscode/staleTerminals.ts";
 import { StatusBar } from "./vscode/statusBar.ts";
-import { type StoredSecretProblem, StoredSecretStore } from "./vscode/storedSecretStore.ts";
+import { StoredSecretStore } from "./vscode/storedSecretStore.ts";
+import { reportMappingProblem, reportStoredSecretProblem } from "./vscode/storeProblems.ts";
 import { TeamStore } from "./vscode/teamStore.ts";
 import { Terminals } from "./vscode/terminals.ts";
 import { TokenStore } from "./vscode/tokenStore.ts";
@@ -63,7 +64,9 @@ export function activate(context: vscode.ExtensionContext): void {
     onPortChanged: () => stale.announce(),
     onWriteAsked: (write) => writes.perform(write),
     onApiFault: (fault) =>
-      void showWithActions("warning", `The API of OneCLI does not listen. ${fault}`, [openApiSettings]),
+      void showWithActions("warning", vscode.l10n.t("The API of OneCLI does not listen. {0}", fault), [
+        openApiSettings(),
+      ]),
   });
   writes.watch();
   session = current;
@@ -92,13 +95,15 @@ export function activate(context: vscode.ExtensionContext): void {
     }
   };
   const report = (error: unknown) => {
-    log.error(explain(error));
+    log.error(explainInEnglish(error));
     const runs = current.gateway.kind === "running";
-    const what = runs ? "The OneCLI gateway goes on as it was." : "OneCLI could not start its gateway.";
-    void showWithActions("error", `${what} ${explain(error)}`, [
+    const message = runs
+      ? vscode.l10n.t("The OneCLI gateway goes on as it was. {0}", explain(error))
+      : vscode.l10n.t("OneCLI could not start its gateway. {0}", explain(error));
+    void showWithActions("error", message, [
       ...(error instanceof SettingError ? [openSetting(error.setting)] : []),
-      { title: "Try Again", command: "onecli.gateway.restart" },
-      { title: "Show Log", command: "onecli.log.show" },
+      { title: vscode.l10n.t("Try Again"), command: "onecli.gateway.restart" },
+      { title: vscode.l10n.t("Show Log"), command: "onecli.log.show" },
     ]);
   };
   disposables.add(current.onDidChange(show));
@@ -114,39 +119,15 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
   );
   show();
-  reportProblem("mapping", mappings.problem);
+  reportMappingProblem(mappings.problem);
   // Nothing of this is needed to show the views.
   current
     .open()
     .catch(report)
-    .finally(() => reportProblem("stored secret", storedSecrets.problem));
+    .finally(() => reportStoredSecretProblem(storedSecrets.problem));
   log.info(`Activated in ${(performance.now() - startedAt).toFixed(1)} ms.`);
 }
 
 export async function deactivate(): Promise<void> {
   await session?.stop();
-}
-
-function reportProblem(what: string, problem: StoreProblem | StoredSecretProblem | undefined): void {
-  switch (problem?.kind) {
-    case "future":
-      void vscode.window.showWarningMessage(
-        `The ${what}s of this workspace were written by a later version of OneCLI. They are left alone; update OneCLI to use them.`,
-      );
-      break;
-    case "unopenable":
-      void vscode.window.showWarningMessage(
-        `The ${what}s of this workspace cannot be opened any more: their key file is gone or another one. They are kept aside; add them again to use them.`,
-      );
-      break;
-    case "broken": {
-      const { length: count, 0: reason = "" } = problem.messages;
-      const which = count === 1 ? `1 ${what}` : `${count} ${what}s`;
-      const message = `${which} of this workspace cannot be read and is kept aside: ${reason}.`;
-      void showWithActions("warning", message, []);
-      break;
-    }
-    case undefined:
-      break;
-  }
 }

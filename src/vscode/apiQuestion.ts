@@ -1,16 +1,16 @@
 import * as vscode from "vscode";
 import type { Question, Verdict } from "./apiWrites.ts";
 
-const verdicts: readonly (readonly [string, Verdict])[] = [
+const verdicts = (): readonly (readonly [string, Verdict])[] => [
   // First, because Enter presses the first: the question may come up while somebody is typing.
-  ["No", "no"],
-  ["Once", "once"],
-  ["Always for This Host", "always"],
+  [vscode.l10n.t("No"), "no"],
+  [vscode.l10n.t("Once"), "once"],
+  [vscode.l10n.t("Always for This Host"), "always"],
 ];
 
 /** A modal dialog; whatever closes it without an answer is a no. */
 export async function askPerson({ message, detail, canRemember }: Question): Promise<Verdict> {
-  const offered = verdicts.filter(([, verdict]) => canRemember || verdict !== "always");
+  const offered = verdicts().filter(([, verdict]) => canRemember || verdict !== "always");
   const answer = await vscode.window.showWarningMessage(
     message,
     { modal: true, detail },
@@ -21,6 +21,6 @@ export async function askPerson({ message, detail, canRemember }: Question): Pro
 
 export function tellTooLate(): void {
   void vscode.window.showInformationMessage(
-    "That came too late: the program was told no after 60 seconds, and nothing was changed.",
+    vscode.l10n.t("That came too late: the program was told no after 60 seconds, and nothing was changed."),
   );
 }

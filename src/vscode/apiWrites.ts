@@ -1,6 +1,6 @@
 // What programs ask for over the API. Whoever can map evil.example to op://… can read the vault, so nothing is changed
 // before the person has said yes.
-import type { Disposable, Memento } from "vscode";
+import * as vscode from "vscode";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
 import { type MappingInput, parseMapping } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
@@ -22,7 +22,7 @@ export type Verdict = "once" | "always" | "no";
 interface ApiWritesOptions {
   readonly session: () => Session;
   /** Of the workspace. */
-  readonly state: Memento;
+  readonly state: vscode.Memento;
   /** Shows the question until the person has answered it. */
   readonly ask: (question: Question) => Promise<Verdict>;
   /** Milliseconds in which the person has to answer. */
@@ -44,12 +44,12 @@ const maxWaiting = 20;
 const maxQuestion = 2_000;
 
 /** One question at a time; those behind it wait, within the same time limit. */
-export class ApiWrites implements Disposable {
+export class ApiWrites implements vscode.Disposable {
   readonly #options: ApiWritesOptions;
   readonly #approvals: ApiApprovals;
   readonly #waiting: Waiting[] = [];
   #isAsking = false;
-  #subscription: Disposable | undefined;
+  #subscription: vscode.Disposable | undefined;
 
   constructor(options: ApiWritesOptions) {
     this.#options = options;
@@ -183,44 +183,45 @@ export class ApiWrites implements Disposable {
   }
 
   #describe(write: ManagementWrite): Question {
-    const warning =
-      "The request came over the API. Allow it only if it comes from something that you have just started.";
+    const warning = vscode.l10n.t(
+      "The request came over the API. Allow it only if it comes from something that you have just started.",
+    );
     switch (write.kind) {
       case "putMapping": {
         const mapping = this.#read(write.mapping);
         const former = this.#find(mapping.id);
         const lines = [
-          `Host: ${mapping.hostname}`,
-          ...(mapping.path === everyPath ? [] : [`Path: ${mapping.path}`]),
-          `Secret: ${write.mapping.reference}`,
-          `Sent as: ${describeRule(mapping, mapping.rule)}`,
-          ...(mapping.enabled ? [] : ["Switched off"]),
-          ...(former === undefined ? [] : [`In the place of: ${former.stored.reference}`]),
+          vscode.l10n.t("Host: {0}", mapping.hostname),
+          ...(mapping.path === everyPath ? [] : [vscode.l10n.t("Path: {0}", mapping.path)]),
+          vscode.l10n.t("Secret: {0}", write.mapping.reference),
+          vscode.l10n.t("Sent as: {0}", describeRule(mapping, mapping.rule)),
+          ...(mapping.enabled ? [] : [vscode.l10n.t("Switched off")]),
+          ...(former === undefined ? [] : [vscode.l10n.t("In the place of: {0}", former.stored.reference)]),
         ];
         return {
-          message: `May a program send a secret of your vault to ${mapping.hostname}?`,
-          detail: `${lines.map(shown).join("\n")}\n\n${warning} "Always" is for exactly this mapping, in this workspace, until you change it.`,
+          message: vscode.l10n.t("May a program send a secret of your vault to {0}?", mapping.hostname),
+          detail: `${lines.map(shown).join("\n")}\n\n${warning} ${vscode.l10n.t("“Always” is for exactly this mapping, in this workspace, until you change it.")}`,
           canRemember: true,
         };
       }
       case "deleteMapping": {
         const { stored } = this.#entry(write.id);
         return {
-          message: `May a program remove the mapping of ${write.id}?`,
-          detail: `${shown(`Secret: ${stored.reference}`)}\n\n${warning}`,
+          message: vscode.l10n.t("May a program remove the mapping of {0}?", write.id),
+          detail: `${shown(vscode.l10n.t("Secret: {0}", stored.reference))}\n\n${warning}`,
           canRemember: false,
         };
       }
       case "connect":
         return {
-          message: "May a program connect another 1Password Service Account?",
-          detail: `Its token takes the place of the one that is stored. ${warning}`,
+          message: vscode.l10n.t("May a program connect another 1Password Service Account?"),
+          detail: `${vscode.l10n.t("Its token takes the place of the one that is stored.")} ${warning}`,
           canRemember: false,
         };
       case "disconnect":
         return {
-          message: "May a program disconnect 1Password?",
-          detail: `The token and every cached value are removed. ${warning}`,
+          message: vscode.l10n.t("May a program disconnect 1Password?"),
+          detail: `${vscode.l10n.t("The token and every cached value are removed.")} ${warning}`,
           canRemember: false,
         };
     }

@@ -24,6 +24,7 @@ import { describeRule } from "./commands/ruleInput.ts";
 import { removeStoredSecret, replaceValue } from "./commands/storedSecrets.ts";
 import { type AnyEntry, entriesOf, keyOf, secretOf } from "./dashboardRows.ts";
 import type { DashboardFeed } from "./dashboardFeed.ts";
+import { coreText } from "./l10n.ts";
 import type { StoredMapping } from "./mappingStore.ts";
 import { ReferenceCompletion } from "./referenceCompletion.ts";
 import type { Session } from "./session.ts";
@@ -139,13 +140,13 @@ export class DashboardAnswers {
     try {
       hostname = canonicalHost(draft.hostname);
     } catch (error) {
-      return problem("hostname", error instanceof HostnameError ? `This ${error.message}.` : "");
+      return problem("hostname", error instanceof HostnameError ? coreProblem(error.message) : "");
     }
     let path: string;
     try {
       path = parsePathPrefix(draft.path.trim() === "" ? everyPath : draft.path.trim());
     } catch (error) {
-      return { hostname, ...problem("path", error instanceof PathError ? `This ${error.message}.` : "") };
+      return { hostname, ...problem("path", error instanceof PathError ? coreProblem(error.message) : "") };
     }
     const target = { hostname, path };
     const id = targetId(target);
@@ -161,12 +162,12 @@ export class DashboardAnswers {
     if (rule?.success === false) {
       const [issue] = rule.error.issues;
       const part = issue?.path[0] === "value" ? "ruleValue" : "rule";
-      return { ...target, ...problem(part, `This ${issue?.message ?? "is not valid"}.`) };
+      return { ...target, ...problem(part, coreProblem(issue?.message ?? "is not valid")) };
     }
     const checked = { ...target, ...(rule !== undefined && { rule: rule.data }) };
     if (source === "stored") {
       const [issue] = nameSchema.safeParse(draft.secret).error?.issues ?? [];
-      return issue === undefined ? checked : { ...checked, ...problem("secret", `This ${issue.message}.`) };
+      return issue === undefined ? checked : { ...checked, ...problem("secret", coreProblem(issue.message)) };
     }
     try {
       parseSecretReference(draft.secret.trim());
@@ -231,6 +232,11 @@ export class DashboardAnswers {
 
 function problem(part: DraftPart, message: string): Pick<Checked, "problem"> {
   return { problem: { part, message: message === "" ? vscode.l10n.t("This is not valid.") : message } };
+}
+
+/** @param reason "has a path" */
+function coreProblem(reason: string): string {
+  return vscode.l10n.t("This {0}.", coreText(reason));
 }
 
 async function exportActivity(

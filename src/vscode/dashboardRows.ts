@@ -19,6 +19,7 @@ import type {
 import type { KeptRecord } from "./activityLog.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import type { Entry } from "./mappingStore.ts";
+import { coreText } from "./l10n.ts";
 import { explain, type Session } from "./session.ts";
 import type { EntryState as SessionEntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
@@ -143,7 +144,7 @@ function fixOf(code: ErrorCode): { title: string; command: PageCommand } | undef
 }
 
 function failureOfCode(code: ErrorCode, message?: string): Failure {
-  const hint = vscode.l10n.t(describeError(code).hint);
+  const hint = coreText(describeError(code).hint);
   return message === undefined || message === describeError(code).hint
     ? { code, message: hint }
     : { code, message, hint };

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import * as vscode from "vscode";
 import { type Report, reportSchema } from "../shared/doctorReport.ts";
 import type { DoctorState } from "../shared/webviewProtocol.ts";
-import { showWithActions } from "./notifications.ts";
+import { openSetting, showWithActions } from "./notifications.ts";
 import { shellCommand } from "./shellCommand.ts";
 import type { Terminals } from "./terminals.ts";
 
@@ -36,11 +36,10 @@ export class Doctor implements vscode.Disposable {
   async run(): Promise<void> {
     const terminal = await this.#terminals.openForDoctor();
     if (terminal === undefined) {
-      const message =
-        "OneCLI leaves the terminals of this window alone (onecli.terminals is off), so there is nothing to examine.";
-      await showWithActions("warning", message, [
-        { title: "Open Setting", command: "workbench.action.openSettings", arguments: ["onecli.terminals"] },
-      ]);
+      const message = vscode.l10n.t(
+        "OneCLI leaves the terminals of this window alone (onecli.terminals is off), so there is nothing to examine.",
+      );
+      await showWithActions("warning", message, [openSetting("onecli.terminals")]);
       return;
     }
     this.#terminal?.dispose();
@@ -137,12 +136,19 @@ async function readReport(file: string): Promise<Report | undefined> {
 }
 
 async function tell({ ok, problems }: Report, terminal: vscode.Terminal): Promise<void> {
-  const show = "Show";
-  const count = problems === 1 ? "1 problem" : `${problems} problems`;
+  const show = vscode.l10n.t("Show");
   const pressed = ok
-    ? await vscode.window.showInformationMessage("OneCLI Doctor: all is well in your terminals.", show)
+    ? await vscode.window.showInformationMessage(
+        vscode.l10n.t("OneCLI Doctor: all is well in your terminals."),
+        show,
+      )
     : await vscode.window.showWarningMessage(
-        `OneCLI Doctor found ${count} in your terminals; its table says what to do.`,
+        problems === 1
+          ? vscode.l10n.t("OneCLI Doctor found 1 problem in your terminals; its table says what to do.")
+          : vscode.l10n.t(
+              "OneCLI Doctor found {0} problems in your terminals; its table says what to do.",
+              problems,
+            ),
         show,
       );
   if (pressed === show) {

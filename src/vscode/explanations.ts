@@ -1,10 +1,10 @@
 import * as vscode from "vscode";
 import type { ExplainResult } from "../shared/gatewayProtocol.ts";
 import { explanationText } from "./explanationText.ts";
+import { inWords } from "./l10n.ts";
 import { explain, type Session } from "./session.ts";
 
 const scheme = "onecli-explanation";
-const titled = /^\/Explain (.*)$/;
 
 /** A request to be explained; `host` with its port where that is not 443. */
 export interface ExplainedRequest {
@@ -33,13 +33,17 @@ export class Explanations implements vscode.TextDocumentContentProvider, vscode.
 
   async show(request: ExplainedRequest): Promise<void> {
     this.#requests.set(request.host, request);
-    const uri = vscode.Uri.from({ scheme, path: `/Explain ${request.host}` });
+    const uri = vscode.Uri.from({
+      scheme,
+      path: `/${vscode.l10n.t("Explain {0}", request.host)}`,
+      query: request.host,
+    });
     this.#changed.fire(uri);
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: true });
   }
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
-    const host = titled.exec(uri.path)?.[1] ?? "";
+    const host = uri.query;
     const { path, isPlain } = this.#requests.get(host) ?? { path: "/", isPlain: false };
     try {
       const explanation = await this.#session.explainRequest(host, path);
@@ -49,9 +53,9 @@ export class Explanations implements vscode.TextDocumentContentProvider, vscode.
         label: this.#namesOf(candidate) ?? candidate.label,
       }));
       const circumstances = { isPlain, isConnected: this.#session.account.kind === "present" };
-      return explanationText({ ...explanation, candidates }, circumstances);
+      return explanationText({ ...explanation, candidates }, circumstances, inWords);
     } catch (error) {
-      return `${host} cannot be explained. ${explain(error)}\n`;
+      return `${vscode.l10n.t("{0} cannot be explained. {1}", host, explain(error))}\n`;
     }
   }
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Mapping, type MappingInput, mappingSchema, parseMapping } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
 import { namedTwice } from "../core/target.ts";
+import { ofCore, PhraseError, t } from "./phrase.ts";
 
 const storageKey = "onecli.mappings";
 const version = 1;
@@ -52,10 +53,10 @@ export class MappingStore {
   async put(input: StoredMapping, replacing?: string): Promise<Entry> {
     const entry = readEntry(input);
     if (typeof entry === "string") {
-      throw new MappingError(entry);
+      throw new MappingError(ofCore(entry));
     }
     if (entry.id !== replacing && this.find(entry.id) !== undefined) {
-      throw new MappingError(`${entry.id} is mapped already.`);
+      throw new MappingError(t("{0} is mapped already.", entry.id));
     }
     const index = this.#entries.findIndex(({ id }) => id === replacing);
     const entries = [...this.#entries];
@@ -71,7 +72,9 @@ export class MappingStore {
   async #write(entries: readonly Entry[]): Promise<void> {
     if (this.#isFuture) {
       throw new MappingError(
-        "The mappings of this workspace were written by a later version of OneCLI; update it to change them.",
+        t(
+          "The mappings of this workspace were written by a later version of OneCLI; update it to change them.",
+        ),
       );
     }
     const mappings = [...entries.map(({ stored }) => stored), ...this.#broken];
@@ -107,11 +110,8 @@ export class MappingStore {
 }
 
 /** Says why a mapping cannot be stored. */
-export class MappingError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "MappingError";
-  }
+export class MappingError extends PhraseError {
+  override readonly name = "MappingError";
 }
 
 /** What the gateway is told of an entry. */

@@ -5,6 +5,7 @@ import { everyPath } from "../core/requestPath.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import { ageText } from "./explanationText.ts";
+import { coreText, inWords } from "./l10n.ts";
 import type { Entry } from "./mappingStore.ts";
 import type { Session, Team } from "./session.ts";
 import type { EntryState } from "./states.ts";
@@ -75,7 +76,9 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
     const override = this.#overrideOf(row);
     const item = new vscode.TreeItem(row.id);
     const isStored = isStoredEntry(row);
-    const secret = isStored ? `stored secret ${row.name}` : `secret ${secretName(row)}`;
+    const secret = isStored
+      ? vscode.l10n.t("stored secret {0}", row.name)
+      : vscode.l10n.t("secret {0}", secretName(row));
     const note = override === undefined ? "" : `, ${overrideNote(override)}`;
     item.id = `${isStored ? "stored " : ""}${row.id}`;
     item.description = isStored
@@ -99,38 +102,49 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
     // Names come from people, 1Password and imported files: they are text, whatever they look like.
     const line = (title: string, value: string) =>
       tooltip.appendMarkdown(`**${title}** `).appendText(value).appendMarkdown("\n\n");
-    line("Host", row.hostname);
+    line(vscode.l10n.t("Host"), row.hostname);
     if (row.path !== everyPath) {
-      line("Path", row.path);
+      line(vscode.l10n.t("Path"), row.path);
     }
     if (isStoredEntry(row)) {
-      line("Stored secret", row.name);
+      line(vscode.l10n.t("Stored secret"), row.name);
       const overridden = this.#session.entries.filter(
         (mapping) => mapping.enabled && findOverride(mapping, [row]) !== undefined,
       );
       if (overridden.length > 0) {
-        line("Wins over", `the mapping of ${overridden.map(({ id }) => id).join(", ")}`);
+        line(
+          vscode.l10n.t("Wins over"),
+          vscode.l10n.t("the mapping of {0}", overridden.map(({ id }) => id).join(", ")),
+        );
       }
     } else {
-      line("Secret", row.stored.names ?? formatSecretReference(row.reference));
+      line(vscode.l10n.t("Secret"), row.stored.names ?? formatSecretReference(row.reference));
       const override = this.#overrideOf(row);
       if (override !== undefined) {
         line(
-          override.all ? "Overridden" : "Partly overridden",
-          `by the stored secret ${override.by.name} (${override.by.id}); ${outcomeWords["stored-wins"].reason ?? ""}`,
+          override.all ? vscode.l10n.t("Overridden") : vscode.l10n.t("Partly overridden"),
+          vscode.l10n.t(
+            "by the stored secret {0} ({1}); {2}",
+            override.by.name,
+            override.by.id,
+            coreText(outcomeWords["stored-wins"].reason ?? ""),
+          ),
         );
       }
     }
-    line("Sent as", describeRule(row, row.rule));
-    line("State", describe(state));
+    line(vscode.l10n.t("Sent as"), describeRule(row, row.rule));
+    line(vscode.l10n.t("State"), describe(state));
     if (state.kind === "error") {
-      line("Reason", `${state.reason} (${state.code})`);
+      line(vscode.l10n.t("Reason"), `${coreText(state.reason)} (${state.code})`);
     }
     if ((state.kind === "ready" || state.kind === "error") && state.lastUse !== undefined) {
-      line("Last use", new Date(state.lastUse).toLocaleTimeString());
+      line(vscode.l10n.t("Last use"), new Date(state.lastUse).toLocaleTimeString());
     }
     if (!isStoredEntry(row) && this.#session.team === undefined) {
-      line("Cached value", ageText(await this.#session.cacheAge(row).catch(() => undefined)));
+      line(
+        vscode.l10n.t("Cached value"),
+        inWords(ageText(await this.#session.cacheAge(row).catch(() => undefined))),
+      );
     }
     item.tooltip = tooltip;
     return item;
@@ -155,11 +169,16 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
     this.#view.badge =
       errors === 0
         ? undefined
-        : { value: errors, tooltip: errors === 1 ? "1 secret fails" : `${errors} secrets fail` };
-    const hosts = storedSecrets.length > 0 ? "the hosts of mappings" : "these hosts";
+        : {
+            value: errors,
+            tooltip:
+              errors === 1 ? vscode.l10n.t("1 secret fails") : vscode.l10n.t("{0} secrets fail", errors),
+          };
     const notConnected =
       account.kind === "none" && entries.length > 0
-        ? `1Password is not connected: no secret is sent to ${hosts}.`
+        ? storedSecrets.length > 0
+          ? vscode.l10n.t("1Password is not connected: no secret is sent to the hosts of mappings.")
+          : vscode.l10n.t("1Password is not connected: no secret is sent to these hosts.")
         : "";
     this.#view.message = team === undefined ? notConnected : teamMessage(team, notConnected);
     this.#showRows([...storedSecrets, ...entries]);
@@ -174,28 +193,34 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
 }
 
 function teamMessage({ host, problem }: Team, notConnected: string): string {
-  const whose = `The team gateway ${host} is used; mappings and stored secrets of this workspace are left alone.`;
+  const whose = vscode.l10n.t(
+    "The team gateway {0} is used; mappings and stored secrets of this workspace are left alone.",
+    host,
+  );
   return [problem ?? notConnected, whose].filter((text) => text !== "").join(" ");
 }
 
 function headingItem({ heading }: Heading): vscode.TreeItem {
   const isStored = heading === "stored";
   const item = new vscode.TreeItem(
-    isStored ? "Stored Secrets" : "Mappings to 1Password",
+    isStored ? vscode.l10n.t("Stored Secrets") : vscode.l10n.t("Mappings to 1Password"),
     vscode.TreeItemCollapsibleState.Expanded,
   );
   item.id = `heading ${heading}`;
   item.contextValue = `heading:${heading}`;
   if (isStored) {
-    item.description = "win over mappings";
-    item.tooltip =
-      "Kept sealed in this editor. Where a stored secret and a mapping are for the same request, the stored secret is sent.";
+    item.description = vscode.l10n.t("win over mappings");
+    item.tooltip = vscode.l10n.t(
+      "Kept sealed in this editor. Where a stored secret and a mapping are for the same request, the stored secret is sent.",
+    );
   }
   return item;
 }
 
 function overrideNote({ by, all }: Override<StoredEntry>): string {
-  return `${all ? "overridden" : "partly overridden"} by ${by.name}`;
+  return all
+    ? vscode.l10n.t("overridden by {0}", by.name)
+    : vscode.l10n.t("partly overridden by {0}", by.name);
 }
 
 /** `vault/item`, as short as a row wants it. */
@@ -227,12 +252,12 @@ const contexts: Readonly<Record<EntryState["kind"], string>> = {
 function describe(state: EntryState): string {
   switch (state.kind) {
     case "ready":
-      return "ready";
+      return vscode.l10n.t("ready");
     case "unused":
-      return "not used yet";
+      return vscode.l10n.t("not used yet");
     case "error":
-      return "fails";
+      return vscode.l10n.t("fails");
     case "disabled":
-      return "disabled";
+      return vscode.l10n.t("disabled");
   }
 }

@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { describeError, type ErrorCode } from "../core/errors.ts";
 import { findService } from "../core/serviceRules.ts";
+import { coreText } from "./l10n.ts";
 
 /** A button and the command behind it. */
 export interface Action {
@@ -10,15 +11,25 @@ export interface Action {
 }
 
 export function openSetting(name: string): Action {
-  return { title: "Open Setting", command: "workbench.action.openSettings", arguments: [name] };
+  return {
+    title: vscode.l10n.t("Open Setting"),
+    command: "workbench.action.openSettings",
+    arguments: [name],
+  };
 }
 
-const connect: Action = { title: "Connect 1Password", command: "onecli.account.connect" };
-const showMappings: Action = { title: "Show Mappings", command: "onecli.mappings.focus" };
-const showLog: Action = { title: "Show Log", command: "onecli.log.show" };
+const connect = (): Action => ({
+  title: vscode.l10n.t("Connect 1Password"),
+  command: "onecli.account.connect",
+});
+const showMappings = (): Action => ({
+  title: vscode.l10n.t("Show Mappings"),
+  command: "onecli.mappings.focus",
+});
+const showLog = (): Action => ({ title: vscode.l10n.t("Show Log"), command: "onecli.log.show" });
 
 /** What fixes which problem. A code that is not here needs no notification: the agent's answer says enough. */
-const fixes: Partial<Record<ErrorCode, Action>> = {
+const fixes: Partial<Record<ErrorCode, () => Action>> = {
   "not-connected": connect,
   "token-invalid": connect,
   "reference-not-found": showMappings,
@@ -26,7 +37,7 @@ const fixes: Partial<Record<ErrorCode, Action>> = {
   "value-unusable": showMappings,
   "onepassword-rate-limited": showLog,
   "onepassword-unreachable": showLog,
-  "upstream-certificate": openSetting("onecli.extraCaCertificates"),
+  "upstream-certificate": () => openSetting("onecli.extraCaCertificates"),
 };
 
 /** After being closed, a notification of one code does not come again for so long, in milliseconds. */
@@ -43,8 +54,13 @@ export class Notifications {
     if (action !== undefined) {
       await this.#once(
         code,
-        `A request to ${host} was refused (${code}). ${describeError(code).hint}`,
-        action,
+        vscode.l10n.t(
+          "A request to {0} was refused ({1}). {2}",
+          host,
+          code,
+          coreText(describeError(code).hint),
+        ),
+        action(),
       );
     }
   }
@@ -54,8 +70,12 @@ export class Notifications {
     const name = findService(service)?.name ?? service;
     await this.#once(
       `placeholder ${service}`,
-      `A terminal sent the placeholder of ${name} to ${host}. No secret was in it; with a real key there, ${host} would have it.`,
-      showLog,
+      vscode.l10n.t(
+        "A terminal sent the placeholder of {0} to {1}. No secret was in it; with a real key there, {1} would have it.",
+        name,
+        host,
+      ),
+      showLog(),
     );
   }
 
@@ -72,8 +92,10 @@ export class Notifications {
   gatewayRestarts(): void {
     if (this.#restartQuietUntil < Date.now()) {
       this.#restartQuietUntil = Date.now() + quietTime;
-      const message = "The OneCLI gateway ended unexpectedly and is being restarted on the same port.";
-      void showWithActions("warning", message, [showLog]);
+      const message = vscode.l10n.t(
+        "The OneCLI gateway ended unexpectedly and is being restarted on the same port.",
+      );
+      void showWithActions("warning", message, [showLog()]);
     }
   }
 

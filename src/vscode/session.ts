@@ -23,6 +23,8 @@ import { z } from "zod";
 import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.ts";
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
+import { inWords } from "./l10n.ts";
+import { inEnglish, ofCore, type Phrase, PhraseError, t } from "./phrase.ts";
 import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
 import type { Account, EntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry, type StoredSecretStore } from "./storedSecretStore.ts";
@@ -130,7 +132,7 @@ export class Session implements vscode.Disposable {
     }
     return team instanceof TeamGateway
       ? team
-      : { host: hostOf(this.#options.settings().gatewayUrl), problem: team.message };
+      : { host: hostOf(this.#options.settings().gatewayUrl), problem: inWords(team.phrase) };
   }
 
   /** The last failure of 1Password or of a mapping, until a secret is read again. */
@@ -155,7 +157,7 @@ export class Session implements vscode.Disposable {
     if (!settings().apiEnabled) {
       return undefined;
     }
-    this.assertOwn("The API of this window");
+    this.assertOwn(t("The API of this window"));
     await this.#thread.start();
     const { apiPort } = this;
     return apiPort === undefined
@@ -305,7 +307,7 @@ export class Session implements vscode.Disposable {
   }
 
   async addStoredSecret(input: StoredSecretInput, value: string): Promise<StoredEntry> {
-    this.assertOwn("Stored secrets");
+    this.assertOwn(t("Stored secrets"));
     const entry = await this.#options.storedSecrets.add(input, value);
     await this.#pushStoredSecrets();
     return entry;
@@ -313,7 +315,7 @@ export class Session implements vscode.Disposable {
 
   /** @param value another one; without it, the stored secret keeps the one it has. */
   async changeStoredSecret(former: StoredEntry, input: StoredSecretInput, value?: string): Promise<void> {
-    this.assertOwn("Stored secrets");
+    this.assertOwn(t("Stored secrets"));
     const entry = await this.#options.storedSecrets.replace(former.id, input, value);
     this.#states.delete(stateKey(former));
     this.#states.delete(stateKey(entry));
@@ -322,14 +324,14 @@ export class Session implements vscode.Disposable {
 
   /** Adds another with the same value. */
   async copyStoredSecret({ id }: StoredEntry, input: StoredSecretInput): Promise<StoredEntry> {
-    this.assertOwn("Stored secrets");
+    this.assertOwn(t("Stored secrets"));
     const entry = await this.#options.storedSecrets.copy(id, input);
     await this.#pushStoredSecrets();
     return entry;
   }
 
   async removeStoredSecret(entry: StoredEntry): Promise<void> {
-    this.assertOwn("Stored secrets");
+    this.assertOwn(t("Stored secrets"));
     await this.#options.storedSecrets.remove(entry.id);
     this.#states.delete(stateKey(entry));
     await this.#pushStoredSecrets();
@@ -350,7 +352,7 @@ export class Session implements vscode.Disposable {
 
   /** Reads a secret once, without showing it. @throws OneCliError */
   async test(reference: string): Promise<void> {
-    this.assertOwn("Tests of a reference that is not mapped");
+    this.assertOwn(t("Tests of a reference that is not mapped"));
     await this.#ask({ type: "test", reference }, nothing);
   }
 
@@ -375,7 +377,7 @@ export class Session implements vscode.Disposable {
 
   /** Drops every cached value: the next requests ask 1Password. */
   clearCache(): void {
-    this.assertOwn("Dropping every value (Test Mapping has one read afresh)");
+    this.assertOwn(t("Dropping every value (Test Mapping has one read afresh)"));
     this.#thread.notify({ type: "invalidate" });
     this.#forgetErrors();
   }
@@ -476,11 +478,14 @@ export class Session implements vscode.Disposable {
   }
 
   /** @param what is there only for this window's own gateway. @throws TeamGatewayError while the team's is used */
-  assertOwn(what: string): void {
+  assertOwn(what: Phrase): void {
     if (this.#team !== undefined) {
       throw new TeamGatewayError(
         "refused",
-        `${what}: not while the team gateway is used. OneCLI: Use Team Gateway…, Stop Using It, goes back to this window's own.`,
+        t(
+          "{0}: not while the team gateway is used. OneCLI: Use Team Gateway…, Stop Using It, goes back to this window's own.",
+          what,
+        ),
       );
     }
   }
@@ -498,7 +503,7 @@ export class Session implements vscode.Disposable {
 
   /** Asks the gateway, which is started if it does not run. */
   async #ask<T>(question: Request, answer: z.ZodType<T>): Promise<T> {
-    this.assertOwn("Browsing the vaults");
+    this.assertOwn(t("Browsing the vaults"));
     await this.#thread.start();
     return this.#thread.request(question, answer);
   }
@@ -515,7 +520,7 @@ export class Session implements vscode.Disposable {
   #requireTeam(): Promise<TeamGateway> {
     return this.#team instanceof TeamGateway
       ? Promise.resolve(this.#team)
-      : Promise.reject(this.#team ?? new TeamGatewayError("unconfirmed", "No team gateway is used."));
+      : Promise.reject(this.#team ?? new TeamGatewayError("unconfirmed", t("No team gateway is used.")));
   }
 
   /** Takes up what the setting names and what was confirmed. @throws SettingError */
@@ -553,9 +558,9 @@ export class Session implements vscode.Disposable {
   #teamChanged(team: TeamGateway): void {
     const { kind } = this.#thread.state;
     if (team === this.#team && !team.isConfirmed && kind !== "stopped") {
-      this.#thread.stop().catch((error: unknown) => this.#options.logger.error(explain(error)));
+      this.#thread.stop().catch((error: unknown) => this.#options.logger.error(explainInEnglish(error)));
     } else if (team === this.#team && team.isConfirmed && kind === "stopped" && this.#isOpen) {
-      this.#thread.start().catch((error: unknown) => this.#options.logger.error(explain(error)));
+      this.#thread.start().catch((error: unknown) => this.#options.logger.error(explainInEnglish(error)));
     }
     this.#changed.fire();
   }
@@ -570,7 +575,10 @@ export class Session implements vscode.Disposable {
     } catch (error) {
       // The thread may have ended meanwhile; the next one is asked again.
       return isOneCliError(error, "upstream-unreachable")
-        ? `${error.message} OneCLI: Use Team Gateway…, Change…, takes another address, agent and password.`
+        ? vscode.l10n.t(
+            "{0} OneCLI: Use Team Gateway…, Change…, takes another address, agent and password.",
+            error.message,
+          )
         : undefined;
     }
   }
@@ -655,7 +663,7 @@ export class Session implements vscode.Disposable {
       return;
     }
     // A token that is none any more must not keep the gateway from starting: the next one needs it.
-    await this.#useStored().catch((error: unknown) => this.#options.logger.error(explain(error)));
+    await this.#useStored().catch((error: unknown) => this.#options.logger.error(explainInEnglish(error)));
   }
 
   #onThreadState(state: ThreadState): void {
@@ -664,7 +672,7 @@ export class Session implements vscode.Disposable {
     } else if (state.kind === "running") {
       // The token may have changed between its reading and now.
       (this.#team === undefined ? this.accountChanged() : this.checkTeam()).catch((error: unknown) =>
-        this.#options.logger.error(explain(error)),
+        this.#options.logger.error(explainInEnglish(error)),
       );
     }
     this.#changed.fire();
@@ -739,9 +747,12 @@ export class Session implements vscode.Disposable {
     } catch (error) {
       this.#tokenInUse = former;
       const { code } = error as NodeJS.ErrnoException;
-      const where =
-        code === undefined ? "in VS Code's secret storage" : `in ${this.#options.dataDir} (${code})`;
-      throw new Error(`The token could not be stored ${where}; nothing was kept.`, { cause: error });
+      throw new PhraseError(
+        code === undefined
+          ? t("The token could not be stored in VS Code's secret storage; nothing was kept.")
+          : t("The token could not be stored in {0} ({1}); nothing was kept.", this.#options.dataDir, code),
+        { cause: error },
+      );
     }
   }
 
@@ -821,10 +832,24 @@ function digest(token: string | undefined): string | undefined {
 
 /** Anything thrown, in words for a person. */
 export function explain(error: unknown): string {
+  return put(error, inWords);
+}
+
+/** The same for the log. */
+export function explainInEnglish(error: unknown): string {
+  return put(error, inEnglish);
+}
+
+function put(error: unknown, say: (phrase: Phrase) => string): string {
+  if (error instanceof PhraseError) {
+    return say(error.phrase);
+  }
   if (error instanceof OneCliError) {
     const { hint } = describeError(error.code);
     // What is wrong with the machine or its settings reads as a bad request, whose hint is for agents.
-    return ["internal", "bad-request"].includes(error.code) ? error.message : `${error.message} ${hint}`;
+    return ["internal", "bad-request"].includes(error.code)
+      ? error.message
+      : `${error.message} ${say(ofCore(hint))}`;
   }
-  return error instanceof Error ? error.message : "It failed for an unknown reason.";
+  return error instanceof Error ? error.message : say(t("It failed for an unknown reason."));
 }

@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import { z } from "zod";
 import { assertNotItself, ParentProxyError, parseParentProxy } from "../core/parentProxy.ts";
 import { type StartOptions } from "../shared/gatewayProtocol.ts";
+import { ofCore, type Phrase, PhraseError, t } from "./phrase.ts";
 
 const section = "onecli";
 
@@ -78,13 +79,13 @@ export function onDidChangeSettings(listener: (change: { gateway: boolean }) => 
 }
 
 /** A setting that cannot be used. */
-export class SettingError extends Error {
+export class SettingError extends PhraseError {
+  override readonly name = "SettingError";
   readonly setting: string;
 
-  /** @param reason what is wrong with it, without its value where that may hold a password. */
-  constructor(setting: string, reason: string) {
-    super(`${setting} ${reason}.`);
-    this.name = "SettingError";
+  /** @param phrase what is wrong with it, without its value where that may hold a password. */
+  constructor(setting: string, phrase: Phrase) {
+    super(phrase);
     this.setting = setting;
   }
 }
@@ -114,7 +115,9 @@ function checked(setting: string, text: string, authorization: string, ownPort: 
   try {
     assertNotItself(parseParentProxy(text, given), ownPort);
   } catch (error) {
-    throw error instanceof ParentProxyError ? new SettingError(setting, error.message) : error;
+    throw error instanceof ParentProxyError
+      ? new SettingError(setting, t("{0} {1}.", setting, ofCore(error.message)))
+      : error;
   }
   return {
     parentProxy: text,
@@ -134,7 +137,10 @@ export async function readExtraCertificates({ extraCaCertificates }: Settings): 
       } catch {
         throw new SettingError(
           "onecli.extraCaCertificates",
-          `names ${file}, which is no readable file with a certificate in PEM form`,
+          t(
+            "onecli.extraCaCertificates names {0}, which is no readable file with a certificate in PEM form.",
+            file,
+          ),
         );
       }
     }),

@@ -22,11 +22,17 @@ export class StaleTerminals {
     if (setting === "off" || stale.length === 0) {
       return;
     }
-    const count = stale.length === 1 ? "1 terminal has" : `${stale.length} terminals have`;
-    const relaunch = "Relaunch";
+    const relaunch = vscode.l10n.t("Relaunch");
     void vscode.window
       .showWarningMessage(
-        `${count} the address of a gateway that is gone: its port was taken by another program. Programs in them cannot use your secrets.`,
+        stale.length === 1
+          ? vscode.l10n.t(
+              "1 terminal has the address of a gateway that is gone: its port was taken by another program. Programs in it cannot use your secrets.",
+            )
+          : vscode.l10n.t(
+              "{0} terminals have the address of a gateway that is gone: its port was taken by another program. Programs in them cannot use your secrets.",
+              stale.length,
+            ),
         relaunch,
       )
       .then(async (answer) => {

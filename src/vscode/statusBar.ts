@@ -36,28 +36,31 @@ export class StatusBar implements vscode.Disposable {
     ).length;
     const count = stored.length + mappings.length;
     const counts = [
-      ...(mappings.length > 0 || stored.length === 0 ? [plural(mappings.length, "mapping")] : []),
-      ...(stored.length > 0 ? [plural(stored.length, "stored secret")] : []),
+      ...(mappings.length > 0 || stored.length === 0 ? [mappingCount(mappings.length)] : []),
+      ...(stored.length > 0 ? [storedCount(stored.length)] : []),
     ].join(", ");
     const { icon, summary } = ((): { icon: string; summary: string } => {
       if (team?.problem !== undefined) {
         return { icon: "error", summary: team.problem };
       }
       if (gateway.kind === "restarting") {
-        return { icon: "sync~spin", summary: "the gateway is being restarted" };
+        return { icon: "sync~spin", summary: vscode.l10n.t("the gateway is being restarted") };
       }
       if (account.kind === "none" && (mappings.length > 0 || stored.length === 0)) {
-        return { icon: "debug-disconnect", summary: "1Password is not connected" };
+        return { icon: "debug-disconnect", summary: vscode.l10n.t("1Password is not connected") };
       }
       if (gateway.kind === "stopped" && count > 0) {
-        return { icon: "error", summary: "the gateway does not run" };
+        return { icon: "error", summary: vscode.l10n.t("the gateway does not run") };
       }
       if (failing > 0) {
-        return { icon: "warning", summary: `${failing} of ${counts} fail` };
+        return { icon: "warning", summary: vscode.l10n.t("{0} of {1} fail", failing, counts) };
       }
-      return { icon: "key", summary: account.kind === "none" ? counts : `connected, ${counts}` };
+      return {
+        icon: "key",
+        summary: account.kind === "none" ? counts : vscode.l10n.t("connected, {0}", counts),
+      };
     })();
-    this.#item.text = `$(${icon}) OneCLI${count > 0 ? ` ${count}` : ""}${team === undefined ? "" : " (team)"}`;
+    this.#item.text = `$(${icon}) OneCLI${count > 0 ? ` ${count}` : ""}${team === undefined ? "" : ` ${vscode.l10n.t("(team)")}`}`;
     this.#item.accessibilityInformation = { label: `OneCLI: ${summary}` };
     this.#item.tooltip = this.#tooltip(summary);
   }
@@ -66,12 +69,12 @@ export class StatusBar implements vscode.Disposable {
     const { account, team } = this.#session;
     const links = [
       account.kind === "none"
-        ? "[Connect 1Password](command:onecli.account.connect)"
-        : "[Add mapping](command:onecli.mapping.add)",
-      "[Open dashboard](command:onecli.dashboard.open)",
-      "[Show mappings](command:onecli.mappings.focus)",
-      "[New terminal](command:onecli.terminal.open)",
-      "[Show log](command:onecli.log.show)",
+        ? `[${vscode.l10n.t("Connect 1Password")}](command:onecli.account.connect)`
+        : `[${vscode.l10n.t("Add mapping")}](command:onecli.mapping.add)`,
+      `[${vscode.l10n.t("Open dashboard")}](command:onecli.dashboard.open)`,
+      `[${vscode.l10n.t("Show mappings")}](command:onecli.mappings.focus)`,
+      `[${vscode.l10n.t("New terminal")}](command:onecli.terminal.open)`,
+      `[${vscode.l10n.t("Show log")}](command:onecli.log.show)`,
     ];
     const tooltip = new vscode.MarkdownString("**OneCLI**: ");
     if (team?.problem === undefined) {
@@ -81,10 +84,10 @@ export class StatusBar implements vscode.Disposable {
     }
     tooltip.appendMarkdown("\n\n");
     if (team !== undefined) {
-      tooltip.appendText(`Team gateway: ${team.host}`).appendMarkdown("\n\n");
+      tooltip.appendText(vscode.l10n.t("Team gateway: {0}", team.host)).appendMarkdown("\n\n");
     }
     if (account.kind === "present" && account.name !== undefined) {
-      tooltip.appendText(`Account: ${account.name}`).appendMarkdown("\n\n");
+      tooltip.appendText(vscode.l10n.t("Account: {0}", account.name)).appendMarkdown("\n\n");
     }
     const { apiPort } = this.#session;
     if (apiPort !== undefined) {
@@ -105,6 +108,10 @@ export class StatusBar implements vscode.Disposable {
   }
 }
 
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
+function mappingCount(count: number): string {
+  return count === 1 ? vscode.l10n.t("1 mapping") : vscode.l10n.t("{0} mappings", count);
+}
+
+function storedCount(count: number): string {
+  return count === 1 ? vscode.l10n.t("1 stored secret") : vscode.l10n.t("{0} stored secrets", count);
 }

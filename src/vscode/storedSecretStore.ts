@@ -10,6 +10,7 @@ import { namedTwice } from "../core/target.ts";
 import type { StoredSecretWithValue } from "../shared/gatewayProtocol.ts";
 import { KeyFile } from "./keyFile.ts";
 import type { Entry, StoreProblem } from "./mappingStore.ts";
+import { ofCore, PhraseError, t } from "./phrase.ts";
 
 const version = 1;
 const stateSchema = z.object({ version: z.literal(version), secrets: z.array(z.unknown()) });
@@ -139,16 +140,16 @@ export class StoredSecretStore {
   ): Promise<StoredEntry> {
     const entry = readEntry(input);
     if (typeof entry === "string") {
-      throw new StoredSecretError(entry);
+      throw new StoredSecretError(ofCore(entry));
     }
     await this.#change((items) => {
       if (entry.id !== replacing && items.some((item) => item.entry.id === entry.id)) {
-        throw new StoredSecretError(`${entry.id} has a stored secret already.`);
+        throw new StoredSecretError(t("{0} has a stored secret already.", entry.id));
       }
       const value = getValue(items);
       const reason = unusable(value);
       if (reason !== undefined) {
-        throw new StoredSecretError(`The value ${reason}.`);
+        throw new StoredSecretError(t("The value {0}.", ofCore(reason)));
       }
       const index = items.findIndex((item) => item.entry.id === replacing);
       return items.toSpliced(index === -1 ? items.length : index, index === -1 ? 0 : 1, { entry, value });
@@ -162,7 +163,9 @@ export class StoredSecretStore {
       const { broken, problem, ...content } = await this.#read();
       if (problem?.kind === "future") {
         throw new StoredSecretError(
-          "The stored secrets of this workspace were written by a later version of OneCLI; update it to change them.",
+          t(
+            "The stored secrets of this workspace were written by a later version of OneCLI; update it to change them.",
+          ),
         );
       }
       const items = edit(content.items);
@@ -184,8 +187,12 @@ export class StoredSecretStore {
       } catch (error) {
         await this.#read().catch(() => undefined);
         const { code } = error as NodeJS.ErrnoException;
-        const where = code === undefined ? "VS Code's secret storage" : `the key file (${code})`;
-        throw new StoredSecretError(`Nothing was stored: ${where} cannot be written.`, { cause: error });
+        throw new StoredSecretError(
+          code === undefined
+            ? t("Nothing was stored: VS Code's secret storage cannot be written.")
+            : t("Nothing was stored: the key file cannot be written ({0}).", code),
+          { cause: error },
+        );
       }
       this.#entries = items.map(({ entry }) => entry);
     });
@@ -220,11 +227,8 @@ export class StoredSecretStore {
 }
 
 /** Says why a stored secret cannot be kept. */
-export class StoredSecretError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "StoredSecretError";
-  }
+export class StoredSecretError extends PhraseError {
+  override readonly name = "StoredSecretError";
 }
 
 function parse(text: string): Content {
@@ -288,7 +292,7 @@ function readEntry(input: unknown): StoredEntry | string {
 function valueOf(items: readonly Item[], id: string): string {
   const item = items.find(({ entry }) => entry.id === id);
   if (item === undefined) {
-    throw new StoredSecretError(`The stored secret for ${id} is gone: another window has changed it.`);
+    throw new StoredSecretError(t("The stored secret for {0} is gone: another window has changed it.", id));
   }
   return item.value;
 }

@@ -16,6 +16,7 @@ import {
 } from "../shared/apiSchemas.ts";
 import { activityRecord, type ConnectResult, type ExplainResult } from "../shared/gatewayProtocol.ts";
 import { refusalAnswer } from "../shared/internalSiteAnswers.ts";
+import { type Phrase, PhraseError, t } from "./phrase.ts";
 
 /** Milliseconds for an answer. A write may wait for a person, where the API is that of another editor. */
 const readPatience = 10_000;
@@ -47,13 +48,13 @@ type Fault =
   /** Nobody has confirmed the CA yet. */
   | "unconfirmed";
 
-/** `message` is for the person, and names the fix. */
-export class TeamGatewayError extends Error {
+/** It names the fix. */
+export class TeamGatewayError extends PhraseError {
+  override readonly name = "TeamGatewayError";
   readonly fault: Fault;
 
-  constructor(fault: Fault, message: string) {
-    super(message);
-    this.name = "TeamGatewayError";
+  constructor(fault: Fault, phrase: Phrase) {
+    super(phrase);
     this.fault = fault;
   }
 }
@@ -65,25 +66,27 @@ const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
  * @throws TeamGatewayError that does not repeat the text: it may hold a password.
  */
 export function parseTeamUrl(text: string): URL {
-  const invalid = (reason: string) => new TeamGatewayError("invalid", `The address ${reason}.`);
+  const invalid = (phrase: Phrase) => new TeamGatewayError("invalid", phrase);
   let url: URL;
   try {
     url = new URL(text.trim());
   } catch {
-    throw invalid("is no URL: write https://host:port");
+    throw invalid(t("The address is no URL: write https://host:port."));
   }
   if (!["https:", "http:"].includes(url.protocol)) {
-    throw invalid("begins with neither https:// nor http://");
+    throw invalid(t("The address begins with neither https:// nor http://."));
   }
   if (url.username !== "" || url.password !== "") {
-    throw invalid("has a user name or password in it: leave them out, they are asked for");
+    throw invalid(t("The address has a user name or password in it: leave them out, they are asked for."));
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
-    throw invalid("has more than scheme, host and port");
+    throw invalid(t("The address has more than scheme, host and port."));
   }
   if (url.protocol === "http:" && !loopbackHosts.includes(url.hostname)) {
     throw invalid(
-      "is plain http, which is for this machine alone: the token would cross the network in clear",
+      t(
+        "The address is plain http, which is for this machine alone: the token would cross the network in clear.",
+      ),
     );
   }
   return url;
@@ -230,26 +233,41 @@ export class TeamApi {
     if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
       return new TeamGatewayError(
         "untrusted",
-        `The certificate of the team gateway is not for ${this.#url.hostname}. Use a name that it is for, in onecli.gateway.url.`,
+        t(
+          "The certificate of the team gateway is not for {0}. Use a name that it is for, in onecli.gateway.url.",
+          this.#url.hostname,
+        ),
       );
     }
     if (code !== undefined && /CERT|SIGNATURE|ISSUER|SELF_SIGNED/.test(code)) {
       return new TeamGatewayError(
         "untrusted",
-        `The certificate of the team gateway ${this.host} is not trusted (${code}). If a private authority has signed it, add that authority to onecli.extraCaCertificates; verification cannot be turned off.`,
+        t(
+          "The certificate of the team gateway {0} is not trusted ({1}). If a private authority has signed it, add that authority to onecli.extraCaCertificates; verification cannot be turned off.",
+          this.host,
+          code,
+        ),
       );
     }
     if (code?.startsWith("ERR_SSL") === true || code === "EPROTO") {
       return new TeamGatewayError(
         "unreachable",
-        `What answers at ${this.host} does not speak TLS (${code}). onecli.gateway.url is the address of the API, not of the proxy.`,
+        t(
+          "What answers at {0} does not speak TLS ({1}). onecli.gateway.url is the address of the API, not of the proxy.",
+          this.host,
+          code,
+        ),
       );
     }
     const reason =
-      name === "TimeoutError" || name === "AbortError" ? "no answer in time" : (code ?? "it hung up");
+      name === "TimeoutError" || name === "AbortError" ? t("no answer in time") : (code ?? t("it hung up"));
     return new TeamGatewayError(
       "unreachable",
-      `The team gateway ${this.host} cannot be reached (${reason}). Check onecli.gateway.url and the network, and whether the gateway runs with "api" in its configuration.`,
+      t(
+        "The team gateway {0} cannot be reached ({1}). Check onecli.gateway.url and the network, and whether the gateway runs with “api” in its configuration.",
+        this.host,
+        reason,
+      ),
     );
   }
 
@@ -259,36 +277,49 @@ export class TeamApi {
       case "unauthorized":
         return new TeamGatewayError(
           "unauthorized",
-          `The team gateway ${this.host} does not accept the API token. Take it from the gateway's token file (api.tokenFile) and give it in OneCLI: Use Team Gateway….`,
+          t(
+            "The team gateway {0} does not accept the API token. Take it from the gateway's token file (api.tokenFile) and give it in OneCLI: Use Team Gateway….",
+            this.host,
+          ),
         );
       case "host-not-allowed":
         return new TeamGatewayError(
           "refused",
-          `The team gateway does not answer for the name ${this.#url.hostname}: its operator names it in api.hosts of the configuration.`,
+          t(
+            "The team gateway does not answer for the name {0}: its operator names it in api.hosts of the configuration.",
+            this.#url.hostname,
+          ),
         );
       case "proxy-authentication-required":
         return this.#notOurs();
       case "gateway-stopping":
         return new TeamGatewayError(
           "stopping",
-          `The team gateway ${this.host} is stopping. It is asked again in a moment.`,
+          t("The team gateway {0} is stopping. It is asked again in a moment.", this.host),
         );
       case undefined:
         return statusCode === 502 || statusCode === 503 || statusCode === 504
           ? new TeamGatewayError(
               "unreachable",
-              `The team gateway ${this.host} does not run: what stands before it answered ${statusCode}.`,
+              t(
+                "The team gateway {0} does not run: what stands before it answered {1}.",
+                this.host,
+                statusCode,
+              ),
             )
           : this.#notOurs();
       default:
-        return new TeamGatewayError("refused", `The team gateway: ${message}`);
+        return new TeamGatewayError("refused", t("The team gateway: {0}", message));
     }
   }
 
   #notOurs(): TeamGatewayError {
     return new TeamGatewayError(
       "unreachable",
-      `What answers at ${this.host} is no API of a OneCLI gateway. Check onecli.gateway.url: it is the address of the API, not of the proxy.`,
+      t(
+        "What answers at {0} is no API of a OneCLI gateway. Check onecli.gateway.url: it is the address of the API, not of the proxy.",
+        this.host,
+      ),
     );
   }
 }

@@ -1,9 +1,12 @@
 // The team's gateway as this window shows it: its mappings, its account and how they fare, read over its API every few
 // seconds.
+import * as vscode from "vscode";
 import { describeError } from "../core/errors.ts";
 import type { Logger } from "../core/ports.ts";
 import type { ActivityRecord, ConnectResult, ExplainResult } from "../shared/gatewayProtocol.ts";
 import { type Entry, MappingError, readEntry, type StoredMapping, toInput } from "./mappingStore.ts";
+import { inWords } from "./l10n.ts";
+import { ofCore, t } from "./phrase.ts";
 import type { Account, EntryState } from "./states.ts";
 import { fingerprint, TeamApi, TeamGatewayError, type TeamMapping } from "./teamApi.ts";
 import type { TeamConnection } from "./teamStore.ts";
@@ -67,7 +70,7 @@ export class TeamGateway {
 
   /** What is wrong, with the fix. */
   get problem(): string | undefined {
-    return this.#fault?.message ?? this.#relayFault;
+    return this.#fault === undefined ? this.#relayFault : inWords(this.#fault.phrase);
   }
 
   /** Nothing is sent to a gateway whose CA is not the one that was confirmed. @throws TeamGatewayError */
@@ -145,13 +148,13 @@ export class TeamGateway {
   async put(input: StoredMapping, replacing?: string): Promise<Entry> {
     const entry = readEntry(input);
     if (typeof entry === "string") {
-      throw new MappingError(entry);
+      throw new MappingError(ofCore(entry));
     }
     await this.refresh();
     this.assertConfirmed();
     const { id } = entry;
     if (id !== replacing && this.#find(id) !== undefined) {
-      throw new MappingError(`${id} is mapped already.`);
+      throw new MappingError(t("{0} is mapped already.", id));
     }
     const former = replacing === undefined || replacing === id ? undefined : this.#find(replacing);
     try {
@@ -230,7 +233,7 @@ export class TeamGateway {
       this.#fault =
         error instanceof TeamGatewayError
           ? error
-          : new TeamGatewayError("unreachable", `The team gateway ${this.host} could not be asked.`);
+          : new TeamGatewayError("unreachable", t("The team gateway {0} could not be asked.", this.host));
     }
     if (this.isConfirmed && (!this.#isRelayKnown || this.#relayFault !== undefined)) {
       this.#relayFault = await this.#options.relayFault();
@@ -257,7 +260,10 @@ export class TeamGateway {
     if (fingerprint(await this.#api.caCertificate()) !== fingerprint(certificate)) {
       throw new TeamGatewayError(
         "ca-changed",
-        `The CA of the team gateway ${this.host} is not the one that you have confirmed, so nothing is sent to it. Ask its operator whether that is meant; then OneCLI: Use Team Gateway…, Change…, shows the fingerprint to confirm.`,
+        t(
+          "The CA of the team gateway {0} is not the one that you have confirmed, so nothing is sent to it. Ask its operator whether that is meant; then OneCLI: Use Team Gateway…, Change…, shows the fingerprint to confirm.",
+          this.host,
+        ),
       );
     }
     const [status, mappings, activity] = await Promise.all([
@@ -308,10 +314,13 @@ export class TeamGateway {
 export function unconfirmed(url: string): TeamGatewayError {
   return new TeamGatewayError(
     "unconfirmed",
-    `onecli.gateway.url names the team gateway ${hostOf(url)}, and nobody has confirmed it on this machine. Run OneCLI: Use Team Gateway…, or empty the setting to use this window's own gateway.`,
+    t(
+      "onecli.gateway.url names the team gateway {0}, and nobody has confirmed it on this machine. Run OneCLI: Use Team Gateway…, or empty the setting to use this window's own gateway.",
+      hostOf(url),
+    ),
   );
 }
 
 export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : "that cannot be read";
+  return URL.canParse(url) ? new URL(url).host : vscode.l10n.t("that cannot be read");
 }

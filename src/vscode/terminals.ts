@@ -20,7 +20,7 @@ export class Terminals implements vscode.Disposable {
     // The values hold a port and a password that mean nothing to another window.
     collection.persistent = false;
     collection.description = new vscode.MarkdownString(
-      "Programs in this terminal reach mapped hosts through the OneCLI gateway, which adds the secret. [Show the mappings](command:onecli.mappings.focus)",
+      `${vscode.l10n.t("Programs in this terminal reach mapped hosts through the OneCLI gateway, which adds the secret.")} [${vscode.l10n.t("Show the mappings")}](command:onecli.mappings.focus)`,
     );
     collection.clear();
     this.#provider = vscode.window.registerTerminalProfileProvider(profileId, {

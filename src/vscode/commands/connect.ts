@@ -11,12 +11,17 @@ const maxLength = 8_192;
 /** Asks for a token, checks it against 1Password and keeps it. */
 export async function connectAccount(session: Session): Promise<boolean> {
   const token = await vscode.window.showInputBox({
-    title: session.account.kind === "none" ? "Connect 1Password" : "Connect 1Password with Another Token",
-    prompt: `Paste the token of a 1Password Service Account. ${
+    title:
+      session.account.kind === "none"
+        ? vscode.l10n.t("Connect 1Password")
+        : vscode.l10n.t("Connect 1Password with Another Token"),
+    prompt:
       session.team === undefined
-        ? "It is stored encrypted."
-        : `It is handed to the team gateway ${session.team.host}, which uses it until it ends; it is not kept here.`
-    }`,
+        ? vscode.l10n.t("Paste the token of a 1Password Service Account. It is stored encrypted.")
+        : vscode.l10n.t(
+            "Paste the token of a 1Password Service Account. It is handed to the team gateway {0}, which uses it until it ends; it is not kept here.",
+            session.team.host,
+          ),
     placeHolder: "ops_…",
     password: true,
     ignoreFocusOut: true,
@@ -42,15 +47,18 @@ async function withProgress(session: Session, connect: Connect): Promise<boolean
     return await vscode.window.withProgress(
       {
         location: vscode.ProgressLocation.Notification,
-        title: "Connecting to 1Password…",
+        title: vscode.l10n.t("Connecting to 1Password…"),
         cancellable: true,
       },
       (_progress, cancellation) => report(session, connect, cancellation),
     );
   } catch (error) {
-    const retry = { title: "Try Again", command: "onecli.account.connect" };
-    const log = { title: "Show Log", command: "onecli.log.show" };
-    void showWithActions("error", `1Password was not connected. ${explain(error)}`, [retry, log]);
+    const retry = { title: vscode.l10n.t("Try Again"), command: "onecli.account.connect" };
+    const log = { title: vscode.l10n.t("Show Log"), command: "onecli.log.show" };
+    void showWithActions("error", vscode.l10n.t("1Password was not connected. {0}", explain(error)), [
+      retry,
+      log,
+    ]);
     return false;
   }
 }
@@ -70,17 +78,18 @@ async function report(
   if (result === undefined) {
     return false;
   }
-  const vaults = result.vaults === 1 ? "1 vault" : `${result.vaults} vaults`;
-  const add = { title: "Add Mapping", command: "onecli.mapping.add" };
+  const add = { title: vscode.l10n.t("Add Mapping"), command: "onecli.mapping.add" };
   void showWithActions(
     "info",
-    `Connected to ${result.account}: ${vaults}.`,
+    result.vaults === 1
+      ? vscode.l10n.t("Connected to {0}: 1 vault.", result.account)
+      : vscode.l10n.t("Connected to {0}: {1} vaults.", result.account, result.vaults),
     session.entries.length === 0 ? [add] : [],
   );
   if (result.vaults === 0) {
     void showWithActions(
       "warning",
-      "The service account sees no vault. Grant it read access in 1Password.",
+      vscode.l10n.t("The service account sees no vault. Grant it read access in 1Password."),
       [],
     );
   }
@@ -89,26 +98,31 @@ async function report(
 
 function checkShape(text: string): string | undefined {
   if (text.trim() === "") {
-    return "Paste the token.";
+    return vscode.l10n.t("Paste the token.");
   }
   if (text.length > maxLength) {
-    return "This is longer than any token: paste the token alone.";
+    return vscode.l10n.t("This is longer than any token: paste the token alone.");
   }
   try {
     parseServiceAccountToken(text);
     return undefined;
   } catch (error) {
-    return isOneCliError(error) ? error.message : "This is no token.";
+    return isOneCliError(error) ? error.message : vscode.l10n.t("This is no token.");
   }
 }
 
 export async function disconnectAccount(session: Session): Promise<void> {
-  const yes = "Disconnect";
+  const yes = vscode.l10n.t("Disconnect");
   const { team } = session;
   const answer = await vscode.window.showWarningMessage(
     team === undefined
-      ? "Disconnect 1Password? The token and every cached value are removed. In terminals that are open mapped hosts are refused; new terminals go without OneCLI until you connect again, unless there are stored secrets."
-      : `Disconnect the team gateway ${team.host} from 1Password? Mapped hosts are refused to everybody who uses it.`,
+      ? vscode.l10n.t(
+          "Disconnect 1Password? The token and every cached value are removed. In terminals that are open mapped hosts are refused; new terminals go without OneCLI until you connect again, unless there are stored secrets.",
+        )
+      : vscode.l10n.t(
+          "Disconnect the team gateway {0} from 1Password? Mapped hosts are refused to everybody who uses it.",
+          team.host,
+        ),
     { modal: true },
     yes,
   );
@@ -116,8 +130,8 @@ export async function disconnectAccount(session: Session): Promise<void> {
     await session.disconnect();
     void vscode.window.showInformationMessage(
       team === undefined
-        ? "1Password is disconnected. The token has been removed."
-        : `The team gateway ${team.host} is disconnected from 1Password.`,
+        ? vscode.l10n.t("1Password is disconnected. The token has been removed.")
+        : vscode.l10n.t("The team gateway {0} is disconnected from 1Password.", team.host),
     );
   }
 }

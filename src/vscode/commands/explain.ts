@@ -3,6 +3,7 @@ import { formatAuthority, HostnameError, httpsPort, parseAuthority } from "../..
 import { everyPath } from "../../core/requestPath.ts";
 import type { Target } from "../../core/target.ts";
 import type { ExplainedRequest, Explanations } from "../explanations.ts";
+import { coreText } from "../l10n.ts";
 import { splitAddress } from "./hostInput.ts";
 
 /** Shows which secret a request would get: to the host and path of a row, or to those that are asked for. */
@@ -18,21 +19,23 @@ export async function explainHost(explanations: Explanations, row: Target | unde
 
 async function askRequest(value: string): Promise<ExplainedRequest | undefined> {
   const typed = await vscode.window.showInputBox({
-    title: "Explain Host",
-    prompt: "A host or an address: which secret would a request to it get, and why?",
+    title: vscode.l10n.t("Explain Host"),
+    prompt: vscode.l10n.t("A host or an address: which secret would a request to it get, and why?"),
     placeHolder: "https://api.example.com/v1/",
     value,
     valueSelection: [0, value.startsWith(".") ? 0 : value.length],
     ignoreFocusOut: true,
     validateInput: (text) => {
       if (text.trim() === "") {
-        return "Type a host.";
+        return vscode.l10n.t("Type a host.");
       }
       try {
         readRequest(text);
         return undefined;
       } catch (error) {
-        return error instanceof HostnameError ? `This ${error.message}.` : "This is no host.";
+        return error instanceof HostnameError
+          ? vscode.l10n.t("This {0}.", coreText(error.message))
+          : vscode.l10n.t("This is no host.");
       }
     },
   });

@@ -3,16 +3,19 @@ import { formatHostPattern, HostnameError, parseHostPattern } from "../../core/h
 import { targetId } from "../../core/target.ts";
 import { everyPath, parsePathPrefix, PathError } from "../../core/requestPath.ts";
 import { knownServices } from "../../core/services.ts";
+import { coreText } from "../l10n.ts";
 import type { Target } from "./ruleInput.ts";
 
 /** The list that a host is picked for. */
 export interface HostList {
   /** What is in it. */
   readonly entries: readonly { readonly id: string }[];
-  /** What one of them is called: "mapping". */
-  readonly noun: string;
-  /** What is said of a host that is in it: "is mapped already". */
-  readonly taken: string;
+  /** What is said of a host or path that is in it. */
+  readonly taken: (id: string) => string;
+  /** The same, where a path of the host is asked for next. */
+  readonly takenButFor: (host: string) => string;
+  /** Asks for a path of a host. */
+  readonly askPath: (host: string) => string;
 }
 
 interface HostItem extends vscode.QuickPickItem {
@@ -24,10 +27,10 @@ interface HostItem extends vscode.QuickPickItem {
  * it as well. undefined: cancelled.
  */
 export async function pickTarget(list: HostList, title: string): Promise<Target | undefined> {
-  const other: HostItem = { label: "$(edit) Another host…", alwaysShow: true };
+  const other: HostItem = { label: `$(edit) ${vscode.l10n.t("Another host…")}`, alwaysShow: true };
   const picked = await vscode.window.showQuickPick([other, ...knownTargets(list)], {
     title,
-    placeHolder: "Which host gets a secret?",
+    placeHolder: vscode.l10n.t("Which host gets a secret?"),
     matchOnDescription: true,
     ignoreFocusOut: true,
   });
@@ -59,9 +62,7 @@ export async function typeTarget(
   suffix?: string,
 ): Promise<Target | undefined> {
   const hostname = await typeHost(title, suffix ?? "", (host) =>
-    isTaken(list, { hostname: host, path: everyPath })
-      ? information(`${host} ${list.taken}; Enter asks for a path of it.`)
-      : undefined,
+    isTaken(list, { hostname: host, path: everyPath }) ? information(list.takenButFor(host)) : undefined,
   );
   if (hostname === undefined) {
     return undefined;
@@ -78,7 +79,7 @@ export async function changeHost(
 ): Promise<Target | undefined> {
   const typed = await typeHost(title, hostname, (host) => {
     const target = { hostname: host, path };
-    return host !== hostname && isTaken(list, target) ? `${targetId(target)} ${list.taken}.` : undefined;
+    return host !== hostname && isTaken(list, target) ? list.taken(targetId(target)) : undefined;
   });
   return typed === undefined ? undefined : { hostname: typed, path };
 }
@@ -95,18 +96,18 @@ export async function typePath(
 ): Promise<Target | undefined> {
   const typed = await vscode.window.showInputBox({
     title,
-    prompt: `The ${list.noun} is for this path of ${hostname} and everything below; / is every path.`,
+    prompt: list.askPath(hostname),
     placeHolder: "/v1/",
     value: path,
     ignoreFocusOut: true,
     validateInput: (text) => {
       try {
         const target = { hostname, path: parsePathPrefix(text.trim()) };
-        return targetId(target) !== kept && isTaken(list, target)
-          ? `${targetId(target)} ${list.taken}.`
-          : undefined;
+        return targetId(target) !== kept && isTaken(list, target) ? list.taken(targetId(target)) : undefined;
       } catch (error) {
-        return error instanceof PathError ? `This ${error.message}.` : "This is no path.";
+        return error instanceof PathError
+          ? vscode.l10n.t("This {0}.", coreText(error.message))
+          : vscode.l10n.t("This is no path.");
       }
     },
   });
@@ -120,22 +121,28 @@ async function typeHost(
 ): Promise<string | undefined> {
   const typed = await vscode.window.showInputBox({
     title,
-    prompt: "A host, or *. and a domain for every host below it; with :port where it is not 443.",
+    prompt: vscode.l10n.t(
+      "A host, or *. and a domain for every host below it; with :port where it is not 443.",
+    ),
     placeHolder: "api.example.com",
     value,
     ...(value.startsWith(".") && { valueSelection: [0, 0] as [number, number] }),
     ignoreFocusOut: true,
     validateInput: (text) => {
       if (text.trim() === "") {
-        return "Type a host.";
+        return vscode.l10n.t("Type a host.");
       }
       let host: string;
       try {
         host = canonicalHost(text);
       } catch (error) {
-        return error instanceof HostnameError ? `This ${error.message}.` : "This is no host.";
+        return error instanceof HostnameError
+          ? vscode.l10n.t("This {0}.", coreText(error.message))
+          : vscode.l10n.t("This is no host.");
       }
-      return check(host) ?? (host === text ? undefined : information(`Enter takes ${host}.`));
+      return (
+        check(host) ?? (host === text ? undefined : information(vscode.l10n.t("Enter takes {0}.", host)))
+      );
     },
   });
   return typed === undefined ? undefined : canonicalHost(typed);

@@ -13,7 +13,13 @@ import { askRule, describeRule, type Target } from "./ruleInput.ts";
 import { askSending, written } from "./sending.ts";
 
 function mappingList({ entries }: Session): HostList {
-  return { entries, noun: "mapping", taken: "is mapped already" };
+  return {
+    entries,
+    taken: (id) => vscode.l10n.t("{0} is mapped already.", id),
+    takenButFor: (host) => vscode.l10n.t("{0} is mapped already; Enter asks for a path of it.", host),
+    askPath: (host) =>
+      vscode.l10n.t("The mapping is for this path of {0} and everything below; / is every path.", host),
+  };
 }
 
 export async function addMapping(session: Session): Promise<void> {
@@ -21,7 +27,7 @@ export async function addMapping(session: Session): Promise<void> {
   if (needsAccount && !(await connectAccount(session))) {
     return;
   }
-  const title = "Add Mapping";
+  const title = vscode.l10n.t("Add Mapping");
   const target = await pickTarget(mappingList(session), title);
   if (target === undefined) {
     return;
@@ -40,16 +46,24 @@ type Part = "host" | "path" | "secret" | "rule";
 
 /** Changes one part of a mapping, and asks nothing about the others. */
 export async function editMapping(session: Session, entry: Entry): Promise<void> {
-  const title = `Edit Mapping: ${entry.id}`;
+  const title = vscode.l10n.t("Edit Mapping: {0}", entry.id);
   const parts: readonly (vscode.QuickPickItem & { readonly part: Part })[] = [
-    { label: "Secret", description: entry.stored.names ?? entry.stored.reference, part: "secret" },
-    { label: "Host", description: entry.hostname, part: "host" },
-    { label: "Path", description: entry.path === everyPath ? "every path" : entry.path, part: "path" },
-    { label: "Sent As", description: describeRule(entry, entry.rule), part: "rule" },
+    {
+      label: vscode.l10n.t("Secret"),
+      description: entry.stored.names ?? entry.stored.reference,
+      part: "secret",
+    },
+    { label: vscode.l10n.t("Host"), description: entry.hostname, part: "host" },
+    {
+      label: vscode.l10n.t("Path"),
+      description: entry.path === everyPath ? vscode.l10n.t("every path") : entry.path,
+      part: "path",
+    },
+    { label: vscode.l10n.t("Sent As"), description: describeRule(entry, entry.rule), part: "rule" },
   ];
   const chosen = await vscode.window.showQuickPick(parts, {
     title,
-    placeHolder: "What do you want to change?",
+    placeHolder: vscode.l10n.t("What do you want to change?"),
   });
   if (chosen === undefined) {
     return;
@@ -104,9 +118,11 @@ async function askReference(
   try {
     return await pickReference(session, title, current);
   } catch (error) {
-    void showWithActions("warning", `The vaults cannot be listed; type the reference. ${explain(error)}`, [
-      { title: "Connect 1Password", command: "onecli.account.connect" },
-    ]);
+    void showWithActions(
+      "warning",
+      vscode.l10n.t("The vaults cannot be listed; type the reference. {0}", explain(error)),
+      [{ title: vscode.l10n.t("Connect 1Password"), command: "onecli.account.connect" }],
+    );
     return typeReference(title, current);
   }
 }
@@ -122,9 +138,9 @@ async function saveTested(session: Session, mapping: StoredMapping, replacing?: 
     return;
   }
   if (failure !== undefined) {
-    const save = "Save Anyway";
+    const save = vscode.l10n.t("Save Anyway");
     const answer = await vscode.window.showWarningMessage(
-      `The secret for ${mapping.hostname} could not be read.`,
+      vscode.l10n.t("The secret for {0} could not be read.", mapping.hostname),
       { modal: true, detail: explain(failure) },
       save,
     );
@@ -136,15 +152,17 @@ async function saveTested(session: Session, mapping: StoredMapping, replacing?: 
     const entry = await session.saveMapping(mapping, replacing);
     void showWithActions(
       "info",
-      `${entry.id} is mapped${failure === undefined ? "; its secret was read" : ""}.`,
-      [{ title: "New Terminal", command: "onecli.terminal.open" }],
+      failure === undefined
+        ? vscode.l10n.t("{0} is mapped; its secret was read.", entry.id)
+        : vscode.l10n.t("{0} is mapped.", entry.id),
+      [{ title: vscode.l10n.t("New Terminal"), command: "onecli.terminal.open" }],
     );
   } catch (error) {
-    const what =
+    const message =
       error instanceof MappingError
-        ? "The mapping was not saved."
-        : "The mapping was saved, but is of no use yet.";
-    void showWithActions("error", `${what} ${explain(error)}`, []);
+        ? vscode.l10n.t("The mapping was not saved. {0}", explain(error))
+        : vscode.l10n.t("The mapping was saved, but is of no use yet. {0}", explain(error));
+    void showWithActions("error", message, []);
   }
 }
 
@@ -156,14 +174,18 @@ async function saveThenTest(session: Session, mapping: StoredMapping, replacing?
       await testMapping(session, entry);
     }
   } catch (error) {
-    void showWithActions("error", `The mapping was not saved. ${explain(error)}`, []);
+    void showWithActions("error", vscode.l10n.t("The mapping was not saved. {0}", explain(error)), []);
   }
 }
 
 /** undefined: the secret can be read. */
 async function test(session: Session, reference: string): Promise<unknown> {
   return vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: "Reading the secret once…", cancellable: true },
+    {
+      location: vscode.ProgressLocation.Notification,
+      title: vscode.l10n.t("Reading the secret once…"),
+      cancellable: true,
+    },
     async (_progress, cancellation) => {
       const cancelled = new Promise<"cancelled">((resolve) => {
         cancellation.onCancellationRequested(() => resolve("cancelled"));
@@ -180,24 +202,29 @@ async function test(session: Session, reference: string): Promise<unknown> {
 export async function testMapping(session: Session, entry: Entry): Promise<void> {
   try {
     await session.testEntry(entry);
-    void vscode.window.showInformationMessage(`The secret for ${entry.id} can be read.`);
+    void vscode.window.showInformationMessage(vscode.l10n.t("The secret for {0} can be read.", entry.id));
   } catch (error) {
-    const code = isOneCliError(error) ? ` (${error.code})` : "";
-    void showWithActions("error", `The secret for ${entry.id} cannot be read${code}. ${explain(error)}`, [
-      { title: "Show Log", command: "onecli.log.show" },
+    const message = isOneCliError(error)
+      ? vscode.l10n.t("The secret for {0} cannot be read ({1}). {2}", entry.id, error.code, explain(error))
+      : vscode.l10n.t("The secret for {0} cannot be read. {1}", entry.id, explain(error));
+    void showWithActions("error", message, [
+      { title: vscode.l10n.t("Show Log"), command: "onecli.log.show" },
     ]);
   }
 }
 
 export async function removeMapping(session: Session, entry: Entry): Promise<void> {
   await session.removeMapping(entry.id);
-  const undo = "Undo";
-  const answer = await vscode.window.showInformationMessage(`${entry.id} is no longer mapped.`, undo);
+  const undo = vscode.l10n.t("Undo");
+  const answer = await vscode.window.showInformationMessage(
+    vscode.l10n.t("{0} is no longer mapped.", entry.id),
+    undo,
+  );
   if (answer === undo) {
     try {
       await session.saveMapping(entry.stored);
     } catch (error) {
-      void showWithActions("error", `It could not be put back. ${explain(error)}`, []);
+      void showWithActions("error", vscode.l10n.t("It could not be put back. {0}", explain(error)), []);
     }
   }
 }
@@ -210,7 +237,7 @@ export async function setEnabled(session: Session, entry: Entry, enabled: boolea
 export async function duplicateMapping(session: Session, entry: Entry): Promise<void> {
   const mapping = moved(
     entry,
-    await typeTarget(mappingList(session), `Duplicate the Mapping of ${entry.id}`),
+    await typeTarget(mappingList(session), vscode.l10n.t("Duplicate the Mapping of {0}", entry.id)),
   );
   if (mapping === undefined) {
     return;
@@ -221,7 +248,7 @@ export async function duplicateMapping(session: Session, entry: Entry): Promise<
     if (!(error instanceof MappingError)) {
       throw error;
     }
-    void showWithActions("error", error.message, []);
+    void showWithActions("error", explain(error), []);
   }
 }
 
@@ -236,6 +263,9 @@ export async function pickEntry(session: Session, title: string): Promise<Entry 
     description: entry.stored.names ?? entry.stored.reference,
     entry,
   }));
-  const picked = await vscode.window.showQuickPick(items, { title, placeHolder: "Which mapping?" });
+  const picked = await vscode.window.showQuickPick(items, {
+    title,
+    placeHolder: vscode.l10n.t("Which mapping?"),
+  });
   return picked?.entry;
 }

@@ -18,7 +18,7 @@ interface Choice<T> extends vscode.QuickPickItem {
 type Picked<T> =
   { readonly kind: "picked"; readonly value: T } | { readonly kind: "back" } | { readonly kind: "type" };
 
-const typeItem = { label: "$(edit) Type a reference…", alwaysShow: true };
+const typeItem = () => ({ label: `$(edit) ${vscode.l10n.t("Type a reference…")}`, alwaysShow: true });
 
 /** undefined: cancelled. @throws OneCliError where 1Password cannot be asked. */
 export async function pickReference(
@@ -28,7 +28,7 @@ export async function pickReference(
 ): Promise<PickedReference | undefined> {
   for (;;) {
     const vaults = await busy(session.listVaults());
-    const vault = await pick(title, "Which vault?", vaults, vaultChoice, false);
+    const vault = await pick(title, vscode.l10n.t("Which vault?"), vaults, vaultChoice, false);
     if (vault === undefined || vault.kind === "back") {
       return undefined;
     }
@@ -50,12 +50,18 @@ async function pickInVault(
 ): Promise<PickedReference | "back" | undefined> {
   for (;;) {
     const items = await busy(session.listItems(vault.id));
-    const item = await pick(title, `Which item of ${vault.title}?`, items, itemChoice, true);
+    const item = await pick(title, vscode.l10n.t("Which item of {0}?", vault.title), items, itemChoice, true);
     if (item?.kind !== "picked") {
       return item === undefined ? undefined : "back";
     }
     const fields = await busy(session.listFields(vault.id, item.value.id));
-    const field = await pick(title, `Which field of ${item.value.title}?`, fields, fieldChoice, true);
+    const field = await pick(
+      title,
+      vscode.l10n.t("Which field of {0}?", item.value.title),
+      fields,
+      fieldChoice,
+      true,
+    );
     if (field === undefined) {
       return undefined;
     }
@@ -116,7 +122,7 @@ function isOnly(name: string, names: readonly string[]): boolean {
 export async function typeReference(title: string, current = ""): Promise<PickedReference | undefined> {
   const typed = await vscode.window.showInputBox({
     title,
-    prompt: "op://vault/item/field or op://vault/item/section/field, by names or ids",
+    prompt: vscode.l10n.t("op://vault/item/field or op://vault/item/section/field, by names or ids"),
     placeHolder: "op://API Keys/Anthropic/credential",
     value: current,
     ignoreFocusOut: true,
@@ -125,7 +131,7 @@ export async function typeReference(title: string, current = ""): Promise<Picked
         parseSecretReference(text.trim());
         return undefined;
       } catch (error) {
-        return isOneCliError(error) ? error.message : "This is no secret reference.";
+        return isOneCliError(error) ? error.message : vscode.l10n.t("This is no secret reference.");
       }
     },
   });
@@ -167,10 +173,10 @@ function pick<T>(
 ): Promise<Picked<T> | undefined> {
   const quickPick = vscode.window.createQuickPick<Choice<T>>();
   quickPick.title = title;
-  quickPick.placeholder = values.length === 0 ? "There is nothing to pick here." : placeholder;
+  quickPick.placeholder = values.length === 0 ? vscode.l10n.t("There is nothing to pick here.") : placeholder;
   quickPick.matchOnDescription = true;
   quickPick.ignoreFocusOut = true;
-  quickPick.items = hasBack ? values.map(toChoice) : [...values.map(toChoice), typeItem];
+  quickPick.items = hasBack ? values.map(toChoice) : [...values.map(toChoice), typeItem()];
   quickPick.buttons = hasBack ? [vscode.QuickInputButtons.Back] : [];
   return new Promise((resolve) => {
     quickPick.onDidAccept(() => {
@@ -196,7 +202,7 @@ function pick<T>(
 function busy<T>(asking: Promise<T>): Promise<T> {
   return Promise.resolve(
     vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title: "Asking 1Password…" },
+      { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t("Asking 1Password…") },
       () => asking,
     ),
   );

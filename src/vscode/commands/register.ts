@@ -5,6 +5,7 @@ import type { Doctor } from "../doctor.ts";
 import type { Explanations } from "../explanations.ts";
 import type { MappingsTree, Row } from "../mappingsTree.ts";
 import { showWithActions } from "../notifications.ts";
+import { t } from "../phrase.ts";
 import { explain, type Session } from "../session.ts";
 import { isStoredEntry, type StoredEntry } from "../storedSecretStore.ts";
 import type { Terminals } from "../terminals.ts";
@@ -112,29 +113,40 @@ export function registerCommands(parts: CommandParts): vscode.Disposable {
     "onecli.account.reconnect": () => reconnectAccount(session),
     "onecli.account.disconnect": () => disconnectAccount(session),
     "onecli.mapping.add": () => addMapping(session),
-    "onecli.mapping.edit": onEntry("Edit Mapping", (entry) => editMapping(session, entry)),
-    "onecli.mapping.remove": onEntry("Remove Mapping", (entry) => removeMapping(session, entry)),
-    "onecli.mapping.test": onEntry("Test Mapping", (entry) => testMapping(session, entry)),
-    "onecli.mapping.enable": onEntry("Enable Mapping", (entry) => setEnabled(session, entry, true)),
-    "onecli.mapping.disable": onEntry("Disable Mapping", (entry) => setEnabled(session, entry, false)),
-    "onecli.mapping.duplicate": onEntry("Duplicate Mapping", (entry) => duplicateMapping(session, entry)),
-    "onecli.mapping.copyReference": onEntry("Copy Secret Reference", copyReference),
+    "onecli.mapping.edit": onEntry(vscode.l10n.t("Edit Mapping"), (entry) => editMapping(session, entry)),
+    "onecli.mapping.remove": onEntry(vscode.l10n.t("Remove Mapping"), (entry) =>
+      removeMapping(session, entry),
+    ),
+    "onecli.mapping.test": onEntry(vscode.l10n.t("Test Mapping"), (entry) => testMapping(session, entry)),
+    "onecli.mapping.enable": onEntry(vscode.l10n.t("Enable Mapping"), (entry) =>
+      setEnabled(session, entry, true),
+    ),
+    "onecli.mapping.disable": onEntry(vscode.l10n.t("Disable Mapping"), (entry) =>
+      setEnabled(session, entry, false),
+    ),
+    "onecli.mapping.duplicate": onEntry(vscode.l10n.t("Duplicate Mapping"), (entry) =>
+      duplicateMapping(session, entry),
+    ),
+    "onecli.mapping.copyReference": onEntry(vscode.l10n.t("Copy Secret Reference"), copyReference),
     "onecli.mapping.import": () => importMappings(session),
     "onecli.mapping.export": () => exportMappings(session),
     "onecli.storedSecret.add": () => {
-      session.assertOwn("Stored secrets");
+      session.assertOwn(t("Stored secrets"));
       return addStoredSecret(session);
     },
-    "onecli.storedSecret.edit": onStored("Edit Stored Secret", editStoredSecret),
-    "onecli.storedSecret.replaceValue": onStored("Replace Value", replaceValue),
-    "onecli.storedSecret.remove": onStored("Remove Stored Secret", removeStoredSecret),
-    "onecli.storedSecret.enable": onStored("Enable Stored Secret", (_, entry) =>
+    "onecli.storedSecret.edit": onStored(vscode.l10n.t("Edit Stored Secret"), editStoredSecret),
+    "onecli.storedSecret.replaceValue": onStored(vscode.l10n.t("Replace Value"), replaceValue),
+    "onecli.storedSecret.remove": onStored(vscode.l10n.t("Remove Stored Secret"), removeStoredSecret),
+    "onecli.storedSecret.enable": onStored(vscode.l10n.t("Enable Stored Secret"), (_, entry) =>
       setStoredSecretEnabled(session, entry, true),
     ),
-    "onecli.storedSecret.disable": onStored("Disable Stored Secret", (_, entry) =>
+    "onecli.storedSecret.disable": onStored(vscode.l10n.t("Disable Stored Secret"), (_, entry) =>
       setStoredSecretEnabled(session, entry, false),
     ),
-    "onecli.storedSecret.duplicate": onStored("Duplicate Stored Secret", duplicateStoredSecret),
+    "onecli.storedSecret.duplicate": onStored(
+      vscode.l10n.t("Duplicate Stored Secret"),
+      duplicateStoredSecret,
+    ),
     "onecli.host.explain": (target) =>
       explainHost(explanations, target === undefined ? undefined : rowOf(target)),
     "onecli.dashboard.open": () => dashboard.open(),

@@ -6,6 +6,7 @@ import { ruleSchema } from "../../core/target.ts";
 import { everyPath } from "../../core/requestPath.ts";
 import { coveredServices, findService, type Rule, serviceRule } from "../../core/serviceRules.ts";
 import { type KnownService, knownServices } from "../../core/services.ts";
+import { coreText } from "../l10n.ts";
 
 /** What a mapping is for, in canonical form. */
 export interface Target {
@@ -41,28 +42,33 @@ export async function askRule(
   });
   const named = current?.kind === "basic" ? current.username : "";
   const choices: Choice[] = [
-    ...(current === undefined ? [] : [rule(describeRule(target, current), "as now", current)]),
+    ...(current === undefined ? [] : [rule(describeRule(target, current), vscode.l10n.t("as now"), current)]),
     ...servicesOf(target)
       .filter(({ username }) => username !== undefined)
       .map((service) =>
-        own(`$(account) ${service.name}: user name and secret…`, () => typeBasic(title, named, service)),
+        own(`$(account) ${vscode.l10n.t("{0}: user name and secret…", service.name)}`, () =>
+          typeBasic(title, named, service),
+        ),
       ),
-    rule(describeRule(target, undefined), "default", undefined),
-    own("$(edit) Another header…", () => typeHeader(title, current)),
-    own("$(edit) User name and password (Basic)…", () => typeBasic(title, named)),
-    own("$(edit) A parameter of the query…", () => typeQuery(title, current)),
-    own("$(list-unordered) As a known service takes it…", () => pickService(title)),
+    rule(describeRule(target, undefined), vscode.l10n.t("default"), undefined),
+    own(`$(edit) ${vscode.l10n.t("Another header…")}`, () => typeHeader(title, current)),
+    own(`$(edit) ${vscode.l10n.t("User name and password (Basic)…")}`, () => typeBasic(title, named)),
+    own(`$(edit) ${vscode.l10n.t("A parameter of the query…")}`, () => typeQuery(title, current)),
+    own(`$(list-unordered) ${vscode.l10n.t("As a known service takes it…")}`, () => pickService(title)),
   ];
   if (offersPath) {
     choices.push({
-      label: "$(filter) Only below a path…",
-      description: target.path === everyPath ? "for every path so far" : `below ${target.path} so far`,
+      label: `$(filter) ${vscode.l10n.t("Only below a path…")}`,
+      description:
+        target.path === everyPath
+          ? vscode.l10n.t("for every path so far")
+          : vscode.l10n.t("below {0} so far", target.path),
       ask: () => Promise.resolve({ kind: "path" }),
     });
   }
   const picked = await vscode.window.showQuickPick(choices, {
     title,
-    placeHolder: "How is the secret sent?",
+    placeHolder: vscode.l10n.t("How is the secret sent?"),
     ignoreFocusOut: true,
   });
   return picked?.ask();
@@ -91,9 +97,10 @@ function describeDefault(target: Target): string {
   const parts = services.filter((service) => !coversAll(service));
   const texts = new Set([main, ...parts].map((service) => describePlacement(serviceRule(service).placement)));
   const [only, ...more] = texts;
-  return only === undefined || more.length > 0 || (wildcard && main === undefined)
-    ? `as each ${wildcard ? "host" : "path"} wants it`
-    : only;
+  if (only !== undefined && more.length === 0 && !(wildcard && main === undefined)) {
+    return only;
+  }
+  return wildcard ? vscode.l10n.t("as each host wants it") : vscode.l10n.t("as each path wants it");
 }
 
 function servicesOf({ hostname, path }: Target): readonly KnownService[] {
@@ -113,7 +120,7 @@ function describePlacement(placement: Placement): string {
 
 function typeHeader(title: string, current: Rule | undefined): Promise<Rule | undefined> {
   return type(title, {
-    prompt: "The header as it is sent, with {value} for the secret.",
+    prompt: vscode.l10n.t("The header as it is sent, with {value} for the secret."),
     placeHolder: "x-api-key: {value}",
     value: current?.kind === "header" ? `${current.name}: ${current.value}` : "",
     toRule: (text) => {
@@ -126,7 +133,10 @@ function typeHeader(title: string, current: Rule | undefined): Promise<Rule | un
 
 function typeBasic(title: string, current: string, service?: KnownService): Promise<Rule | undefined> {
   return type(title, {
-    prompt: `${service?.username ?? "The user name"}; the secret is the password.`.replace(/^t/, "T"),
+    prompt:
+      service?.username === undefined
+        ? vscode.l10n.t("The user name; the secret is the password.")
+        : vscode.l10n.t("User name: {0}; the secret is the password.", coreText(service.username)),
     placeHolder: service === undefined ? "x-access-token" : "",
     value: current,
     toRule: (text) => ({ kind: "basic", username: text.trim() }),
@@ -135,7 +145,7 @@ function typeBasic(title: string, current: string, service?: KnownService): Prom
 
 function typeQuery(title: string, current: Rule | undefined): Promise<Rule | undefined> {
   return type(title, {
-    prompt: "The parameter's name; its value is the secret.",
+    prompt: vscode.l10n.t("The parameter's name; its value is the secret."),
     placeHolder: "key",
     value: current?.kind === "query" ? current.name : "",
     toRule: (text) => ({ kind: "query", name: text.trim() }),
@@ -146,7 +156,19 @@ interface RuleInput extends Required<Pick<vscode.InputBoxOptions, "prompt" | "pl
   readonly toRule: (text: string) => Rule;
 }
 
-const parts: Readonly<Record<string, string>> = { name: "Name", value: "Value", username: "User name" };
+/** @param part of a rule */
+function nameOf(part: PropertyKey | undefined): string {
+  switch (part) {
+    case "name":
+      return vscode.l10n.t("Name");
+    case "value":
+      return vscode.l10n.t("Value");
+    case "username":
+      return vscode.l10n.t("User name");
+    default:
+      return vscode.l10n.t("It");
+  }
+}
 
 async function type(title: string, { toRule, ...box }: RuleInput): Promise<Rule | undefined> {
   const typed = await vscode.window.showInputBox({
@@ -155,8 +177,7 @@ async function type(title: string, { toRule, ...box }: RuleInput): Promise<Rule 
     ignoreFocusOut: true,
     validateInput: (text) => {
       const issue = ruleSchema.safeParse(toRule(text)).error?.issues[0];
-      const part = parts[String(issue?.path[0])] ?? "It";
-      return issue === undefined ? undefined : `${part}: ${issue.message}.`;
+      return issue === undefined ? undefined : `${nameOf(issue.path[0])}: ${coreText(issue.message)}.`;
     },
   });
   return typed === undefined ? undefined : ruleSchema.safeParse(toRule(typed)).data;
@@ -172,7 +193,7 @@ async function pickService(title: string): Promise<Rule | undefined> {
     }));
   const picked = await vscode.window.showQuickPick(services, {
     title,
-    placeHolder: "Whose way of taking a secret?",
+    placeHolder: vscode.l10n.t("Whose way of taking a secret?"),
     matchOnDescription: true,
     ignoreFocusOut: true,
   });

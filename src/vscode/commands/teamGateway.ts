@@ -93,12 +93,17 @@ async function look(api: TeamApi, hostname: string): Promise<{ certificate: stri
 function confirmation(host: string, certificate: string, isChanged: boolean): Confirmation {
   return {
     message: isChanged
-      ? `The CA of the team gateway ${host} is another one than you have confirmed. Use it?`
-      : `Use the team gateway ${host}?`,
+      ? vscode.l10n.t("The CA of the team gateway {0} is another one than you have confirmed. Use it?", host)
+      : vscode.l10n.t("Use the team gateway {0}?", host),
     detail: [
-      "Programs in your terminals will trust this CA for every host, and the gateway reads what they send to mapped hosts.",
-      `SHA-256 fingerprint of the CA:\n${fingerprint(certificate)}`,
-      "Compare it with what the gateway's operator says: openssl x509 -noout -fingerprint -sha256 -in certificate.pem",
+      vscode.l10n.t(
+        "Programs in your terminals will trust this CA for every host, and the gateway reads what they send to mapped hosts.",
+      ),
+      `${vscode.l10n.t("SHA-256 fingerprint of the CA:")}\n${fingerprint(certificate)}`,
+      vscode.l10n.t(
+        "Compare it with what the gateway's operator says: {0}",
+        "openssl x509 -noout -fingerprint -sha256 -in certificate.pem",
+      ),
     ].join("\n\n"),
   };
 }
@@ -107,11 +112,17 @@ function confirmation(host: string, certificate: string, isChanged: boolean): Co
 export async function useTeamGateway(session: Session): Promise<void> {
   const { team } = session;
   if (team !== undefined) {
-    const change = { label: "Change…", description: "address, token, agent; confirm its CA again" };
-    const stop = { label: "Stop Using It", description: "this window's own gateway takes over" };
+    const change = {
+      label: vscode.l10n.t("Change…"),
+      description: vscode.l10n.t("address, token, agent; confirm its CA again"),
+    };
+    const stop = {
+      label: vscode.l10n.t("Stop Using It"),
+      description: vscode.l10n.t("this window's own gateway takes over"),
+    };
     const picked = await vscode.window.showQuickPick([change, stop], {
-      title: `Team Gateway ${team.host}`,
-      placeHolder: team.problem ?? "It is in use.",
+      title: vscode.l10n.t("Team Gateway {0}", team.host),
+      placeHolder: team.problem ?? vscode.l10n.t("It is in use."),
     });
     if (picked === stop) {
       await stopUsing(session);
@@ -133,8 +144,8 @@ export async function useTeamGateway(session: Session): Promise<void> {
       await use(session, connection);
     }
   } catch (error) {
-    void showWithActions("error", `The team gateway is not used. ${explain(error)}`, [
-      { title: "Try Again", command: "onecli.gateway.useTeam" },
+    void showWithActions("error", vscode.l10n.t("The team gateway is not used. {0}", explain(error)), [
+      { title: vscode.l10n.t("Try Again"), command: "onecli.gateway.useTeam" },
     ]);
   }
 }
@@ -145,14 +156,19 @@ async function use(session: Session, connection: TeamConnection): Promise<void> 
   await session.restart();
   await session.checkTeam();
   const { problem, host = "" } = session.team ?? {};
-  const terminal = { title: "New Terminal", command: "onecli.terminal.open" };
+  const terminal = { title: vscode.l10n.t("New Terminal"), command: "onecli.terminal.open" };
   await (problem === undefined
     ? showWithActions(
         "info",
-        `The team gateway ${host} is used. Terminals from before trust another CA: open new ones.`,
+        vscode.l10n.t(
+          "The team gateway {0} is used. Terminals from before trust another CA: open new ones.",
+          host,
+        ),
         [terminal],
       )
-    : showWithActions("error", problem, [{ title: "Change…", command: "onecli.gateway.useTeam" }]));
+    : showWithActions("error", problem, [
+        { title: vscode.l10n.t("Change…"), command: "onecli.gateway.useTeam" },
+      ]));
 }
 
 async function stopUsing(session: Session): Promise<void> {
@@ -160,7 +176,9 @@ async function stopUsing(session: Session): Promise<void> {
   await session.storeTeamConnection(undefined);
   await session.restart();
   void vscode.window.showInformationMessage(
-    "The team gateway is no longer used, and what was kept of it is removed. Open new terminals: those from before trust its CA.",
+    vscode.l10n.t(
+      "The team gateway is no longer used, and what was kept of it is removed. Open new terminals: those from before trust its CA.",
+    ),
   );
 }
 
@@ -168,50 +186,71 @@ async function writeSetting(url: string | undefined): Promise<void> {
   await vscode.workspace.getConfiguration("onecli").update(setting, url, vscode.ConfigurationTarget.Global);
 }
 
-const title = "Use Team Gateway";
-
 const inputs: TeamQuestions = {
   url: (value) =>
     ask({
-      prompt: "Address of the gateway's API, as its operator gave it to you.",
+      prompt: vscode.l10n.t("Address of the gateway's API, as its operator gave it to you."),
       placeHolder: "https://gateway.example.com:8443",
       value,
       validateInput: checkUrl,
     }),
   token: (host, isKept) =>
     ask({
-      prompt: `API token of ${host}: what is in the gateway's token file.${isKept ? " Empty: the one that is stored." : ""} It is stored encrypted.`,
+      prompt: isKept
+        ? vscode.l10n.t(
+            "API token of {0}: what is in the gateway's token file. Empty: the one that is stored. It is stored encrypted.",
+            host,
+          )
+        : vscode.l10n.t(
+            "API token of {0}: what is in the gateway's token file. It is stored encrypted.",
+            host,
+          ),
       password: true,
-      validateInput: (text) => (text.trim() === "" && !isKept ? "Paste the token." : undefined),
+      validateInput: (text) =>
+        text.trim() === "" && !isKept ? vscode.l10n.t("Paste the token.") : undefined,
     }),
-  proxy: (value) => ask({ prompt: "Address of the gateway's proxy.", value, validateInput: checkUrl }),
+  proxy: (value) =>
+    ask({ prompt: vscode.l10n.t("Address of the gateway's proxy."), value, validateInput: checkUrl }),
   agent: (value) =>
     ask({
-      prompt: "Name of your agent, as in: onecli-gateway agent NAME",
+      prompt: vscode.l10n.t("Name of your agent, as in: onecli-gateway agent NAME"),
       placeHolder: "laptop-7",
       value,
-      validateInput: (text) => (text.trim() === "" ? "Type the name." : undefined),
+      validateInput: (text) => (text.trim() === "" ? vscode.l10n.t("Type the name.") : undefined),
     }),
   password: (agent, isKept) =>
     ask({
-      prompt: `Password of ${agent}, as onecli-gateway agent ${agent} printed it.${isKept ? " Empty: the one that is stored." : ""} It is stored encrypted, and in no terminal.`,
+      prompt: isKept
+        ? vscode.l10n.t(
+            "Password of {0}, as onecli-gateway agent {0} printed it. Empty: the one that is stored. It is stored encrypted, and in no terminal.",
+            agent,
+          )
+        : vscode.l10n.t(
+            "Password of {0}, as onecli-gateway agent {0} printed it. It is stored encrypted, and in no terminal.",
+            agent,
+          ),
       password: true,
-      validateInput: (text) => (text.trim() === "" && !isKept ? "Paste the password." : undefined),
+      validateInput: (text) =>
+        text.trim() === "" && !isKept ? vscode.l10n.t("Paste the password.") : undefined,
     }),
   async confirm({ message, detail }) {
-    const yes = "Use This Gateway";
+    const yes = vscode.l10n.t("Use This Gateway");
     return (await vscode.window.showWarningMessage(message, { modal: true, detail }, yes)) === yes;
   },
   async wait(work) {
     return vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title: "Asking the team gateway…" },
+      { location: vscode.ProgressLocation.Notification, title: vscode.l10n.t("Asking the team gateway…") },
       () => work,
     );
   },
 };
 
 async function ask(options: vscode.InputBoxOptions): Promise<string | undefined> {
-  return vscode.window.showInputBox({ title, ignoreFocusOut: true, ...options });
+  return vscode.window.showInputBox({
+    title: vscode.l10n.t("Use Team Gateway"),
+    ignoreFocusOut: true,
+    ...options,
+  });
 }
 
 function checkUrl(text: string): string | undefined {
@@ -219,6 +258,6 @@ function checkUrl(text: string): string | undefined {
     parseTeamUrl(text);
     return undefined;
   } catch (error) {
-    return error instanceof TeamGatewayError ? error.message : "This is no address.";
+    return error instanceof TeamGatewayError ? explain(error) : vscode.l10n.t("This is no address.");
   }
 }

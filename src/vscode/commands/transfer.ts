@@ -16,7 +16,10 @@ const plainSchema = z.record(z.string(), z.string());
 const maxBytes = 1024 * 1024;
 
 export async function exportMappings(session: Session): Promise<void> {
-  const target = await vscode.window.showSaveDialog({ filters: fileFilter, title: "Export Mappings" });
+  const target = await vscode.window.showSaveDialog({
+    filters: fileFilter,
+    title: vscode.l10n.t("Export Mappings"),
+  });
   if (target === undefined) {
     return;
   }
@@ -26,15 +29,20 @@ export async function exportMappings(session: Session): Promise<void> {
       target,
       Buffer.from(`${JSON.stringify({ mappings }, undefined, 2)}\n`),
     );
-    void vscode.window.showInformationMessage(`${mappings.length} mappings were exported, without values.`);
+    void vscode.window.showInformationMessage(
+      mappings.length === 1
+        ? vscode.l10n.t("1 mapping was exported, without its value.")
+        : vscode.l10n.t("{0} mappings were exported, without values.", mappings.length),
+    );
   } catch {
-    void vscode.window.showErrorMessage("The file could not be written.");
+    void vscode.window.showErrorMessage(vscode.l10n.t("The file could not be written."));
   }
 }
 
 export async function importMappings(session: Session): Promise<void> {
   const [source] =
-    (await vscode.window.showOpenDialog({ filters: fileFilter, title: "Import Mappings" })) ?? [];
+    (await vscode.window.showOpenDialog({ filters: fileFilter, title: vscode.l10n.t("Import Mappings") })) ??
+    [];
   if (source === undefined) {
     return;
   }
@@ -44,7 +52,11 @@ export async function importMappings(session: Session): Promise<void> {
     entries = bytes.length > maxBytes ? [] : readEntries(Buffer.from(bytes).toString("utf8"));
   } catch {
     void vscode.window.showErrorMessage(
-      'This file holds no mappings: it is {"mappings": […]} or {"host": "op://…"}.',
+      vscode.l10n.t(
+        "This file holds no mappings: a file of mappings is {0} or {1}.",
+        '{"mappings": […]}',
+        '{"host": "op://…"}',
+      ),
     );
     return;
   }
@@ -77,8 +89,10 @@ async function take(session: Session, entries: readonly unknown[]): Promise<void
         label: mapping.id,
         description: reference,
         detail: [
-          ...(mapping.rule === undefined ? [] : [`sent as ${describeRule(mapping, mapping.rule)}`]),
-          ...(isKnown ? ["replaces the mapping that is there"] : []),
+          ...(mapping.rule === undefined
+            ? []
+            : [vscode.l10n.t("sent as {0}", describeRule(mapping, mapping.rule))]),
+          ...(isKnown ? [vscode.l10n.t("replaces the mapping that is there")] : []),
         ].join("; "),
         // Names from a file could hide what the reference leads to.
         stored: { ...(withoutNames(entry) as object), hostname: mapping.hostname, reference },
@@ -87,15 +101,19 @@ async function take(session: Session, entries: readonly unknown[]): Promise<void
     ];
   });
   if (problems.length > 0) {
-    const more = problems.length === 1 ? "" : ` and ${problems.length - 1} more`;
-    void showWithActions("warning", `Not imported: ${problems[0] ?? ""}${more}.`, []);
+    const { length: count, 0: first = "" } = problems;
+    const message =
+      count === 1
+        ? vscode.l10n.t("Not imported: {0}.", first)
+        : vscode.l10n.t("Not imported: {0} and {1} more.", first, count - 1);
+    void showWithActions("warning", message, []);
   }
   if (items.length === 0) {
     return;
   }
   const picked = await vscode.window.showQuickPick(items, {
-    title: "Import Mappings",
-    placeHolder: "Each host gets the secret beside it. Take only what you know.",
+    title: vscode.l10n.t("Import Mappings"),
+    placeHolder: vscode.l10n.t("Each host gets the secret beside it. Take only what you know."),
     canPickMany: true,
     ignoreFocusOut: true,
   });
@@ -104,7 +122,7 @@ async function take(session: Session, entries: readonly unknown[]): Promise<void
       await session.saveMapping(stored, replacing);
     }
   } catch (error) {
-    void showWithActions("error", `The import stopped. ${explain(error)}`, []);
+    void showWithActions("error", vscode.l10n.t("The import stopped. {0}", explain(error)), []);
   }
 }
 

@@ -4,26 +4,47 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeError, errorCodes } from "../../../src/core/errors.ts";
+import { outcomeWords } from "../../../src/core/explanation.ts";
+import { knownServices } from "../../../src/core/services.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** A text as it stands in the source; one that is put together at run time could not be translated. */
 const call = /(?<![\w.])(?:vscode\.l10n\.)?t\(\s*("(?:[^"\\\n]|\\.)*")/g;
 const wrongCall = /(?<![\w.])(?:vscode\.l10n\.)?t\(\s*[^"\s)]/g;
-/** Hints are texts of the error table, which is the gateway's as well. */
-const hintCalls = new Set(["vscode.l10n.t(d"]);
+/** What is wrong with an input, as the core says it: "has a path". */
+const reason = /"((?:has|is|does|starts|begins|leads|must) [^"]+)"/g;
+const reasonFiles = ["hostname", "requestPath", "target", "storedSecret", "injection", "parentProxy"];
+
+/** Texts of the core, which are the gateway's as well. */
+async function coreTexts(): Promise<string[]> {
+  const sources = await Promise.all(
+    reasonFiles.map((name) => readFile(join(root, `src/core/${name}.ts`), "utf8")),
+  );
+  return [
+    ...errorCodes.map((code) => describeError(code).hint),
+    ...Object.values(outcomeWords).flatMap(({ verdict, reason: why }) => [verdict, why ?? verdict]),
+    ...knownServices.flatMap(({ username }) => username ?? []),
+    // Without the examples in comments.
+    ...sources.flatMap((source) =>
+      [...source.replace(/^ *(\/\*\*|\*|\/\/).*$/gm, "").matchAll(reason)].map(([, text = ""]) => text),
+    ),
+  ];
+}
+
+/** Those that translate what they are given. */
+const isTranslator = (name: string) => name.endsWith("l10n.ts") || name === "phrase.ts";
 
 async function textsOf(folder: string, found: Set<string>, wrong: string[]): Promise<void> {
-  for (const name of await readdir(join(root, folder), { recursive: true })) {
-    if (name.endsWith(".ts") && !name.endsWith("l10n.ts")) {
+  const names = await readdir(join(root, folder), { recursive: true });
+  for (const name of folder === "src/vscode" ? [...names, "../extension.ts"] : names) {
+    if (name.endsWith(".ts") && !isTranslator(name)) {
       const source = await readFile(join(root, folder, name), "utf8");
       for (const [, text = ""] of source.matchAll(call)) {
         found.add(JSON.parse(text) as string);
       }
       for (const [match] of source.matchAll(wrongCall)) {
-        if (!hintCalls.has(match)) {
-          wrong.push(`${name}: ${match}`);
-        }
+        wrong.push(`${name}: ${match}`);
       }
     }
   }
@@ -36,10 +57,13 @@ async function readTexts(path: string): Promise<Readonly<Record<string, string>>
 const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
 
 describe("the German translation", () => {
-  const texts = new Set<string>(errorCodes.map((code) => describeError(code).hint));
+  const texts = new Set<string>();
   const wrong: string[] = [];
   let bundle: Readonly<Record<string, string>>;
   before(async () => {
+    for (const text of await coreTexts()) {
+      texts.add(text);
+    }
     await textsOf("src/vscode", texts, wrong);
     await textsOf("webview-ui/src", texts, wrong);
     bundle = await readTexts("l10n/bundle.l10n.de.json");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type ExplainResult } from "../../../src/shared/gatewayProtocol.ts";
 import { explanationText } from "../../../src/vscode/explanationText.ts";
+import { inEnglish } from "../../../src/vscode/phrase.ts";
 
 const stored = { source: "stored", id: "a.example", label: "Team key", outcome: "wins" } as const;
 const mapping = { source: "1password", id: "*.example", label: "op://V/I/f", outcome: "wins" } as const;
@@ -13,7 +14,7 @@ const injected = {
 };
 
 function text(explanation: ExplainResult, circumstances = {}) {
-  return explanationText(explanation, { isPlain: false, isConnected: true, ...circumstances });
+  return explanationText(explanation, { isPlain: false, isConnected: true, ...circumstances }, inEnglish);
 }
 
 describe("the text of an explanation", () => {
