@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { type ExplainResult } from "../../../src/shared/gatewayProtocol.ts";
 import { explanationText } from "../../../src/vscode/explanationText.ts";
-import { inEnglish } from "../../../src/vscode/phrase.ts";
+import { inEnglish, type Phrase } from "../../../src/vscode/phrase.ts";
 
 const stored = { source: "stored", id: "a.example", label: "Team key", outcome: "wins" } as const;
 const mapping = { source: "1password", id: "*.example", label: "op://V/I/f", outcome: "wins" } as const;
@@ -94,5 +95,34 @@ What the gateway does to the request
       candidates: [],
     };
     assert.match(text(untouched, { isPlain }), /passes without a secret/);
+  });
+
+  it("is whole in another language, in columns as wide as its words", async () => {
+    const file = new URL("../../../l10n/bundle.l10n.de.json", import.meta.url);
+    const bundle = JSON.parse(await readFile(file, "utf8")) as Record<string, string>;
+    const inGerman = ({ text: key, args }: Phrase): string =>
+      inEnglish({
+        text: bundle[key] ?? `not translated: ${key}`,
+        args: args.map((arg) => (typeof arg === "object" ? inGerman(arg) : arg)),
+      });
+    const gives = { ...mapping, outcome: "stored-wins" } as const;
+    const circumstances = { isPlain: false, isConnected: true };
+    assert.equal(
+      explanationText({ ...injected, candidates: [stored, gives] }, circumstances, inGerman),
+      `https://a.example/v1/
+
+Die Anfrage bekommt das gespeicherte Geheimnis „Team key“.
+
+Was es für diesen Host gibt, und was daraus wird
+  gewinnt       gespeichertes Geheimnis „Team key“, für a.example
+  tritt zurück  op://V/I/f, für *.example
+                denn ein gespeichertes Geheimnis gewinnt gegen jede Zuordnung
+
+Was das Gateway mit der Anfrage tut
+  Setzt     header Authorization
+  Entfernt  header authorization, query parameter key, wo der Client es gesendet hat
+  Wert      hier gespeichert, versiegelt
+`,
+    );
   });
 });
