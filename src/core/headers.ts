@@ -10,6 +10,8 @@ const hopByHop = new Set(["connection", "http2-settings", "keep-alive", "transfe
 /** Never dropped for being named in `Connection`: the message would lose its target or its length. */
 const framing = new Set(["host", "content-length"]);
 
+const nothing: ReadonlySet<string> = new Set();
+
 /** Values of all fields of a name (given in lower case), in order. */
 export function fieldValues(headers: RawHeaders, name: string): string[] {
   const values: string[] = [];
@@ -25,8 +27,9 @@ export function fieldValues(headers: RawHeaders, name: string): string[] {
 /**
  * The fields that travel on: without hop-by-hop fields, those named in `Connection`, and `Proxy-*`. Of `TE` only
  * `trailers` does, because trailers are carried over.
+ * @param dropped names (in lower case) of fields that are left out as well
  */
-export function endToEndHeaders(headers: RawHeaders): string[] {
+export function endToEndHeaders(headers: RawHeaders, dropped: ReadonlySet<string> = nothing): string[] {
   const named = connectionOptions(headers);
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
@@ -38,7 +41,12 @@ export function endToEndHeaders(headers: RawHeaders): string[] {
       }
       continue;
     }
-    if (hopByHop.has(lower) || lower.startsWith("proxy-") || named?.has(lower) === true) {
+    if (
+      hopByHop.has(lower) ||
+      dropped.has(lower) ||
+      lower.startsWith("proxy-") ||
+      named?.has(lower) === true
+    ) {
       continue;
     }
     kept.push(field, headers[index + 1] ?? "");

@@ -3,7 +3,7 @@ import { constants } from "node:http2";
 import { type Duplex } from "node:stream";
 import { type Credential, type CredentialIndex, sourceOf } from "../core/credentialIndex.ts";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
-import { endToEndHeaders, fieldValues, type RawHeaders, withoutFields } from "../core/headers.ts";
+import { endToEndHeaders, fieldValues, type RawHeaders } from "../core/headers.ts";
 import { type Authority, formatAuthority, HostnameError, parseAuthority } from "../core/hostname.ts";
 import { inject, type RequestHead } from "../core/injection.ts";
 import { type Logger } from "../core/ports.ts";
@@ -288,7 +288,7 @@ export class Exchange implements AnswerHandler {
 }
 
 function headersUp({ headers, hasBody }: Downstream): string[] {
-  return withoutFields(endToEndHeaders(headers), hasBody ? rewritten : rewrittenWithoutBody);
+  return endToEndHeaders(headers, hasBody ? rewritten : rewrittenWithoutBody);
 }
 
 /** Path and query of a request for the connection's own target, byte for byte. */

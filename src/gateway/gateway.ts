@@ -164,8 +164,10 @@ export class Gateway {
     const state = new GatewayState(options.storedSecrets ?? [], options.mappings);
     const services: ExchangeServices = {
       credentialFor: (authority, target) => state.credentialFor(authority, target),
-      resolve: async (credential) =>
-        isStored(credential) ? { value: credential.value } : resolver.resolve(credential.reference),
+      resolve: (credential) =>
+        isStored(credential)
+          ? Promise.resolve({ value: credential.value })
+          : resolver.resolve(credential.reference),
       upstream,
       webSockets: new WebSockets(),
       activity,

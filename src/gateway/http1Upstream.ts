@@ -1,172 +1,165 @@
-// The way up by HTTP/1.1: a pool of connections for one origin. undici's low-level dispatch neither follows redirects
-// nor retries, and hands heads and chunks on as they come.
+// The way up by HTTP/1.1: the connections to one origin. A request has a connection to itself until its answer is whole.
+// Nothing is sent twice, and no redirect is followed.
 import { type Socket } from "node:net";
-import { type Dispatcher, Pool } from "undici";
-import { type RawHeaders } from "../core/headers.ts";
-import { hideInterimAnswers } from "./interimAnswers.ts";
-import { maxHeaderBytes } from "./requestParsing.ts";
+import { type OneCliError } from "../core/errors.ts";
+import { Http1Connection } from "./http1Connection.ts";
+import { type Http1Head, http1Head } from "./http1RequestHead.ts";
 import { type AnswerHandler, type UpstreamRequest } from "./upstreamRequest.ts";
 
 /**
- * Requests that may wait for a connection of their own at a time; more are kept back, so that a client who asks and
- * leaves a thousand times opens no thousand connections.
+ * Connections that may be opened at a time; more requests wait, so that a client who asks and leaves a thousand times
+ * opens no thousand connections.
  */
 const maxConnecting = 128;
+/** Milliseconds between two looks for connections that have been idle for too long. */
+const sweepTime = 1_000;
+
+interface Waiting {
+  readonly request: UpstreamRequest;
+  readonly head: Http1Head;
+  readonly handler: AnswerHandler;
+  /** The connection that it got. */
+  connection?: Http1Connection;
+}
 
 export class Http1Upstream {
-  readonly #pool: Pool;
-  readonly #kept: Socket[] = [];
-  readonly #queue = new Set<Http1Request>();
+  readonly #open: () => Promise<Socket>;
+  readonly #connections = new Set<Http1Connection>();
+  /** Those without a request; the one that was used last is the next to be used. */
+  readonly #free: Http1Connection[] = [];
+  readonly #waiting = new Set<Waiting>();
   #connecting = 0;
+  #sweep: NodeJS.Timeout | undefined;
+  #isClosing = false;
 
   /** @param open opens a connection that speaks HTTP/1.1 */
-  constructor(origin: string, open: () => Promise<Socket>) {
-    this.#pool = new Pool(origin, {
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: maxHeaderBytes,
-      connect: (_options, callback) => {
-        const kept = this.#kept.shift();
-        (kept === undefined ? open() : Promise.resolve(kept)).then(
-          (socket) => {
-            hideInterimAnswers(socket);
-            socket.on("error", asAborted);
-            callback(null, socket);
-          },
-          (error: unknown) => callback(error as Error, null),
-        );
-      },
-    });
+  constructor(open: () => Promise<Socket>) {
+    this.#open = open;
   }
 
   /** Takes a connection that is open already, for the next request. */
   adopt(socket: Socket): void {
-    this.#kept.push(socket);
+    this.#whenFree(this.#add(socket));
   }
 
   dispatch(request: UpstreamRequest, handler: AnswerHandler): void {
-    const queued = new Http1Request(request, handler, this.#whenStarted, this.#whenLeft);
-    this.#queue.add(queued);
-    handler.onStart(queued.abort);
-    this.#next();
+    let head: Http1Head;
+    try {
+      head = http1Head(request);
+    } catch (error) {
+      handler.onError(error as OneCliError);
+      return;
+    }
+    const waiting: Waiting = { request, head, handler };
+    handler.onStart(() => {
+      this.#waiting.delete(waiting);
+      waiting.connection?.abort(handler);
+    });
+    const connection = this.#takeFree();
+    if (connection === undefined) {
+      this.#waiting.add(waiting);
+      this.#openMore();
+    } else {
+      send(waiting, connection);
+    }
   }
 
   /** No new requests; those under way go on. */
   close(): void {
-    this.#pool.close().catch(() => undefined);
+    this.#isClosing = true;
+    for (const connection of this.#free.splice(0)) {
+      connection.destroy();
+    }
   }
 
-  async destroy(): Promise<void> {
-    await this.#pool.destroy();
+  destroy(): Promise<void> {
+    this.close();
+    for (const connection of this.#connections) {
+      connection.destroy();
+    }
+    return Promise.resolve();
   }
 
-  readonly #whenStarted = () => {
-    this.#connecting--;
-    this.#next();
-  };
-
-  readonly #whenLeft = (request: Http1Request) => {
-    this.#queue.delete(request);
-  };
-
-  #next(): void {
-    for (const request of this.#queue) {
-      if (this.#connecting >= maxConnecting) {
-        return;
+  #takeFree(): Http1Connection | undefined {
+    const now = performance.now();
+    for (let connection = this.#free.pop(); connection !== undefined; connection = this.#free.pop()) {
+      if (!connection.isClosed && !connection.isStale(now)) {
+        return connection;
       }
-      this.#queue.delete(request);
+      connection.destroy();
+    }
+    return undefined;
+  }
+
+  #openMore(): void {
+    while (this.#connecting < Math.min(this.#waiting.size, maxConnecting)) {
       this.#connecting++;
-      request.dispatch(this.#pool);
+      this.#open().then(
+        (socket) => {
+          this.#connecting--;
+          if (this.#waiting.size === 0 && this.#free.length === this.#connections.size) {
+            // Whoever it was for has left, and nobody else is there.
+            socket.destroy();
+          } else {
+            this.#whenFree(this.#add(socket));
+          }
+        },
+        (error: unknown) => {
+          this.#connecting--;
+          const [first] = this.#waiting;
+          if (first !== undefined) {
+            this.#waiting.delete(first);
+            first.handler.onError(error as Error);
+          }
+          this.#openMore();
+        },
+      );
     }
   }
-}
 
-/** One request, as undici sees it. */
-class Http1Request implements Dispatcher.DispatchHandler {
-  readonly #request: UpstreamRequest;
-  readonly #handler: AnswerHandler;
-  readonly #whenStarted: () => void;
-  readonly #whenLeft: (request: Http1Request) => void;
-  #abort: ((error?: Error) => void) | undefined;
-  #state: "queued" | "dispatched" | "started" = "queued";
-  #left = false;
-
-  constructor(
-    request: UpstreamRequest,
-    handler: AnswerHandler,
-    whenStarted: () => void,
-    whenLeft: (request: Http1Request) => void,
-  ) {
-    this.#request = request;
-    this.#handler = handler;
-    this.#whenStarted = whenStarted;
-    this.#whenLeft = whenLeft;
+  #add(socket: Socket): Http1Connection {
+    const connection = new Http1Connection(socket, this.#whenFree, this.#whenClosed);
+    this.#connections.add(connection);
+    return connection;
   }
 
-  readonly abort = () => {
-    this.#left = true;
-    if (this.#state === "queued") {
-      this.#whenLeft(this);
+  readonly #whenFree = (connection: Http1Connection) => {
+    const [next] = this.#waiting;
+    if (next !== undefined) {
+      this.#waiting.delete(next);
+      send(next, connection);
+      this.#openMore();
+    } else if (this.#isClosing) {
+      connection.destroy();
+    } else {
+      this.#free.push(connection);
+      this.#sweep ??= setInterval(this.#closeStale, sweepTime).unref();
     }
-    this.#abort?.(new Error("the client left"));
   };
 
-  dispatch(pool: Pool): void {
-    this.#state = "dispatched";
-    const { method, path, host, headers, body } = this.#request;
-    // reset: undici would give up the connection after a HEAD.
-    pool.dispatch({ method, path, headers: ["Host", host, ...headers], body, reset: false }, this);
-  }
-
-  // What undici calls, in this order.
-
-  onConnect(abort: (error?: Error) => void): void {
-    this.#started();
-    this.#abort = abort;
-    if (this.#left) {
-      abort();
+  readonly #whenClosed = (connection: Http1Connection) => {
+    this.#connections.delete(connection);
+    const index = this.#free.indexOf(connection);
+    if (index !== -1) {
+      this.#free.splice(index, 1);
     }
-  }
+  };
 
-  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
-    return status < 200 || this.#handler.onHead(status, reason, latin1(rawHeaders), resume);
-  }
-
-  onData(chunk: Buffer): boolean {
-    return this.#handler.onData(chunk);
-  }
-
-  onComplete(trailers: string[] | null): void {
-    this.#handler.onEnd(latin1((trailers ?? []) as unknown as Buffer[]));
-  }
-
-  onError(error: Error): void {
-    this.#started();
-    this.#abort = undefined;
-    if (!this.#left) {
-      this.#handler.onError(error);
+  readonly #closeStale = () => {
+    const now = performance.now();
+    for (const connection of this.#free) {
+      if (connection.isStale(now)) {
+        connection.destroy();
+      }
     }
-  }
-
-  #started(): void {
-    if (this.#state === "dispatched") {
-      this.#state = "started";
-      this.#whenStarted();
+    if (this.#free.length === 0) {
+      clearInterval(this.#sweep);
+      this.#sweep = undefined;
     }
-  }
+  };
 }
 
-function latin1(fields: readonly Buffer[]): RawHeaders {
-  return fields.map((part) => part.toString("latin1"));
-}
-
-/**
- * undici takes ECONNRESET for the end of an answer that has no length of its own. Such a body is cut off, and must not
- * reach the client as a whole one; under another code undici fails it.
- */
-function asAborted(error: NodeJS.ErrnoException): void {
-  if (error.code === "ECONNRESET") {
-    error.code = "ECONNABORTED";
-  }
+function send(waiting: Waiting, connection: Http1Connection): void {
+  waiting.connection = connection;
+  connection.send(waiting.request, waiting.head, waiting.handler);
 }

@@ -79,14 +79,14 @@ export class SecureOrigin {
       return;
     }
     this.#probing = true;
-    const { host, port } = this.#authority;
+    const { host } = this.#authority;
     this.#connect(["h2", "http/1.1"], async (socket, signal): Promise<Transport> => {
       if (socket.alpnProtocol === "h2") {
         const upstream = new Http2Upstream(() => this.#openHttp2());
         upstream.adopt(await Http2Connection.open(socket, host, signal));
         return { protocol: "h2", upstream };
       }
-      const upstream = new Http1Upstream(`https://${host}:${port}`, () => this.#openHttp1());
+      const upstream = new Http1Upstream(() => this.#openHttp1());
       upstream.adopt(socket);
       return { protocol: "http/1.1", upstream };
     })

@@ -8,6 +8,7 @@ import { titleOf } from "../core/parentProxy.ts";
 import { dispatchAlone, needsOwnConnection } from "./dedicatedUpstream.ts";
 import { type Dialer } from "./dialer.ts";
 import { withoutChallenge } from "./forwardedAnswer.ts";
+import { MalformedAnswer } from "./http1Answer.ts";
 import { Http1Upstream } from "./http1Upstream.ts";
 import { type Connect, SecureOrigin } from "./secureOrigin.ts";
 import { type Trust } from "./tlsConnection.ts";
@@ -127,7 +128,7 @@ export class Upstream {
     const key = forwarder === undefined ? name : `by ${name}`;
     let origin = this.#plainOrigins.get(key);
     if (origin === undefined) {
-      origin = new Http1Upstream(name, open);
+      origin = new Http1Upstream(open);
       this.#plainOrigins.set(key, origin);
     }
     origin.dispatch(hopRequest, answerTo);
@@ -172,7 +173,7 @@ export function upstreamError(authority: Authority, error: unknown): OneCliError
   }
   const name = formatAuthority(authority);
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-  if (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW" || code === "UND_ERR_INVALID_ARG") {
+  if (error instanceof MalformedAnswer || code.startsWith("HPE_")) {
     const message = `${name} sent an answer that is not well-formed HTTP/1.1.`;
     return new OneCliError("upstream-unreachable", message, { cause: error });
   }

@@ -174,6 +174,10 @@ describe("a flood", () => {
   beforeEach(() => {
     fixture.upstream.reset();
     upstream.reset();
+    // An answer before the body's end would end the stream that is flooded.
+    fixture.upstream.handler = (request, response) => {
+      request.resume().once("end", () => response.end());
+    };
   });
   afterEach(() => {
     for (const connection of connections.splice(0)) {
