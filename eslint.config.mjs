@@ -34,5 +34,5 @@ export default tseslint.config(
       "no-console": "off",
     },
   },
-  { files: ["*.mjs"], languageOptions: { globals: { process: "readonly", console: "readonly" } } },
+  { files: ["**/*.mjs"], languageOptions: { globals: { process: "readonly", console: "readonly" } } },
 );

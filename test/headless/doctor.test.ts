@@ -16,6 +16,7 @@ import { pathWith } from "../agents/install.ts";
 import { runtimes } from "../agents/runtimes.ts";
 import { CompatibilityRecord, toolSection } from "../support/compatibility.ts";
 import { type DoctorWorld, startDoctorWorld, toolHomes } from "../support/doctorWorld.ts";
+import { freePort } from "../support/freePort.ts";
 import { type HeadlessWorld, startHeadlessWorld } from "../support/headlessWorld.ts";
 import { killPrograms, Program, runProgram, startProgram } from "../support/program.ts";
 
@@ -514,11 +515,3 @@ describe("the doctor in a terminal that is broken", function () {
     );
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -1,12 +1,11 @@
 // Two gateways that share nothing but their configuration, behind one nginx.
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { type ServerResponse } from "node:http";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type GatewayEndpoint } from "../../src/core/terminalEnvironment.ts";
+import { freePort } from "../support/freePort.ts";
 import { type HeadlessWorld, mappings, startHeadlessWorld } from "../support/headlessWorld.ts";
 import {
   endpointOf,
@@ -212,11 +211,3 @@ describe("two gateways behind one nginx", () => {
     assert.equal(outcomes.at(-1)?.gateway, second.gateway);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

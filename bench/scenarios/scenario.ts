@@ -1,0 +1,43 @@
+import { type Contender, type Running } from "../contenders/contender.ts";
+import { cpuSeconds } from "../../test/support/processTree.ts";
+import { type World } from "../support/world.ts";
+
+export interface Metric {
+  readonly title: string;
+  readonly unit: string;
+  readonly better: "lower" | "higher";
+  /** What stands for all rounds, where that is not the median: memory is taken once and kept. */
+  readonly of?: "max";
+}
+
+/** One kind of load, and what is measured under it. */
+export interface Scenario {
+  readonly id: string;
+  readonly title: string;
+  readonly metrics: Readonly<Record<string, Metric>>;
+  readonly suits: (contender: Contender) => boolean;
+  /** One round of about so many seconds. @returns a figure for each metric */
+  readonly measure: (contender: Running, world: World, seconds: number) => Promise<Figures>;
+}
+
+export type Figures = Readonly<Record<string, number>>;
+
+/** Seconds of CPU that a proxy used meanwhile; NaN where there is none. */
+export async function costOf<T>(
+  { pid }: Running,
+  work: () => Promise<T>,
+): Promise<{ result: T; cpu: number }> {
+  const used = () => (pid === undefined ? Number.NaN : cpuSeconds(pid));
+  const before = used();
+  const result = await work();
+  return { result, cpu: used() - before };
+}
+
+/** The value below which a part of all values lies. @param part 0 to 1 */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
+}
+
+export const micros = { unit: "µs", better: "lower" } as const;
+export const millis = { unit: "ms", better: "lower" } as const;
