@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { startWorld, type World } from "../demo/world.ts";
 import { accessibilityProblems } from "../support/accessibility.ts";
-import { leaksIn } from "../support/canary.ts";
+import { leaksIn, readTree } from "../support/canary.ts";
 import { DashboardView } from "../support/vscode/dashboardView.ts";
 import { bundleFolder, projectRoot } from "../support/vscode/paths.ts";
 import { Session } from "../support/vscode/session.ts";
@@ -69,6 +69,7 @@ describe("the dashboard in VS Code", function () {
     ({ workbench } = session);
     await workbench.page.setViewportSize({ width: 1400, height: 1000 });
     dashboard = new DashboardView(workbench.page);
+    await dashboard.shareChannel();
   });
   after(async () => {
     await session.stop();
@@ -88,14 +89,64 @@ describe("the dashboard in VS Code", function () {
     }
   });
 
-  it("opens by the palette and by the status bar, and never twice", async () => {
-    await workbench.runCommand("OneCLI: Open Dashboard");
-    await dashboard.ready();
-    await dashboard.frame.getByText("Not connected").waitFor();
-    await workbench.runCommand("OneCLI: Open Dashboard");
-    await (await workbench.statusBarItem("OneCLI")).click();
-    await dashboard.ready();
-    assert.equal(await dashboard.tabs.count(), 1);
+  it("opens by the title of the view, by the status bar and by the palette, and never twice", async () => {
+    const ways = [
+      async () => (await workbench.openView("OneCLI", "Mappings")).titleAction("Open Dashboard"),
+      async () => (await workbench.statusBarItem("OneCLI")).click(),
+      () => workbench.runCommand("OneCLI: Open Dashboard"),
+    ];
+    for (const open of ways) {
+      await open();
+      await dashboard.ready();
+      await dashboard.frame.getByText("Not connected").waitFor();
+      await workbench.runCommand("View: Close Editor");
+      await dashboard.tabs.waitFor({ state: "detached" });
+    }
+    for (const open of ways) {
+      await open();
+      await dashboard.ready();
+      assert.equal(await dashboard.tabs.count(), 1);
+    }
+  });
+
+  it("drops and logs what its page sends that is not of the contract, runs none of it, and goes on", async () => {
+    const check = { type: "ask", id: 1_000_000, name: "check" };
+    const notMessages = [
+      "hello",
+      null,
+      [],
+      {},
+      { type: "steal" },
+      { type: "run", command: "workbench.action.closeAllEditors" },
+      { type: "run", command: "onecli.mapping.export", arguments: [] },
+      { type: "ready", version: "1" },
+      { ...check, id: 0 },
+      { ...check, name: "constructor", body: {} },
+      { ...check, name: "vaults" },
+      { type: "steal", value: "x".repeat(20_000_000) },
+    ];
+    const draft = { source: "1password", hostname: "", path: "", secret: "", enabled: true };
+    const notQuestions = [
+      { ...check, body: { draft: { ...draft, enabled: "yes" } } },
+      { ...check, body: { draft: { ...draft, hostname: "x".repeat(20_000_000) } } },
+      { ...check, name: "remove", body: { keys: [] } },
+      { ...check, name: "vaults", body: { all: true } },
+    ];
+    for (const message of [...notMessages, ...notQuestions]) {
+      await dashboard.post(message);
+    }
+    // Messages are taken up in their order: what is asked last is answered when the others were seen.
+    await dashboard.button("Add Mapping").first().click();
+    const form = dashboard.frame.getByRole("form", { name: "Add a mapping" });
+    await form.getByLabel("Host").first().fill("no host");
+    await form.getByText("This has a blank").waitFor();
+    const files = await readTree(join(workDir, "vscode/user-data/logs"));
+    const log = [...files].flatMap(([file, text]) => (file.endsWith("OneCLI.log") ? text : [])).join("");
+    const count = (sentence: string) => log.split(sentence).length - 1;
+    assert.equal(count("sent a message that is not of the protocol"), notMessages.length);
+    assert.equal(count("in a form that is not of the protocol"), notQuestions.length);
+    assert.ok(!log.includes("xxx"), "what was sent is not in the log");
+    await dashboard.button("Cancel").click();
   });
 
   it("connects by the same box as the palette", async () => {
