@@ -48,9 +48,14 @@ export class EntryEditor extends Light {
   #timer = 0;
   #asked = 0;
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#draft = this.entry === undefined ? emptyDraft : draftOf(this.entry);
+  protected override willUpdate(): void {
+    // Once: what is written stays, wherever the row is moved to and whatever becomes of the entry meanwhile.
+    if (!this.hasUpdated) {
+      this.#draft = this.entry === undefined ? emptyDraft : draftOf(this.entry);
+    }
+  }
+
+  protected override firstUpdated(): void {
     void this.#look();
     void this.updateComplete.then(() => this.querySelector<Combo>("onecli-combo")?.focusInput());
   }

@@ -1,4 +1,4 @@
-// A table of any length: only the rows in sight exist. One row at a time is in the tab order; arrows lead to the others
+// A table of any length: only the rows in sight exist, and the one with something below it. One row at a time is in the tab order; arrows lead to the others
 // (https://www.w3.org/WAI/ARIA/apg/patterns/grid/).
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -123,15 +123,16 @@ export class Grid<Row = unknown> extends Light {
 
   protected override updated(): void {
     const viewport = this.#viewport;
-    const { first, last } = this.#window();
     const columns = this.#fitting();
     const tracks = columns.map(({ grow, width }) =>
       grow === 0 ? `${width}px` : `minmax(${width}px, ${grow}fr)`,
     );
     // By the object model: the page's policy allows no style attributes.
     this.style.setProperty("--tracks", tracks.join(" "));
-    this.style.setProperty("--before", `${first * rowHeight}px`);
-    this.style.setProperty("--after", `${Math.max(0, this.rows.length - last) * rowHeight}px`);
+    const { before, between, after } = this.#shown();
+    this.style.setProperty("--before", `${before * rowHeight}px`);
+    this.style.setProperty("--between", `${between * rowHeight}px`);
+    this.style.setProperty("--after", `${after * rowHeight}px`);
     if (viewport === null) {
       return;
     }
@@ -159,8 +160,10 @@ export class Grid<Row = unknown> extends Light {
 
   protected override render(): TemplateResult {
     const columns = this.#fitting();
-    const { first, last } = this.#window();
-    const shown = this.rows.slice(first, last).map((row, index) => ({ row, index: first + index }));
+    const { indices, gapBefore } = this.#shown();
+    const shown = indices.flatMap((index) =>
+      this.rows.slice(index, index + 1).map((row) => ({ row, index })),
+    );
     const multiple = this.selected === undefined ? nothing : "true";
     return html`<div
       class="grid"
@@ -182,7 +185,10 @@ export class Grid<Row = unknown> extends Light {
         ${repeat(
           shown,
           ({ row }) => this.keyOf(row),
-          ({ row, index }) => this.#row(row, index, columns),
+          ({ row, index }) =>
+            html`${
+              index === gapBefore ? html`<div class="grid-between" role="presentation"></div>` : nothing
+            }${this.#row(row, index, columns)}`,
         )}
         <div class="grid-after" role="presentation"></div>
         ${
@@ -261,9 +267,34 @@ export class Grid<Row = unknown> extends Light {
     return this.columns.filter((column) => kept.has(column));
   }
 
-  /** The rows that exist: from `first` to before `last`. */
-  #window(): { readonly first: number; readonly last: number } {
+  /**
+   * The rows that exist: those in sight, and the one with something below it, which may be in use. `before`, `between` and
+   * `after` are the rows that are left out; those between are above the row `gapBefore`.
+   */
+  #shown() {
     const detailAt = this.detail === undefined ? -1 : this.#indexOf(this.detail.key);
+    const { first, last } = this.#inSight(detailAt);
+    const indices = Array.from({ length: last - first }, (_, index) => first + index);
+    const left = { before: first, between: 0, after: this.rows.length - last };
+    if (detailAt !== -1 && detailAt < first) {
+      const between = first - detailAt - 1;
+      return { ...left, indices: [detailAt, ...indices], before: detailAt, between, gapBefore: first };
+    }
+    if (detailAt >= last) {
+      const after = this.rows.length - detailAt - 1;
+      return {
+        ...left,
+        indices: [...indices, detailAt],
+        between: detailAt - last,
+        after,
+        gapBefore: detailAt,
+      };
+    }
+    return { ...left, indices, gapBefore: undefined };
+  }
+
+  /** From `first` to before `last`. */
+  #inSight(detailAt: number): { readonly first: number; readonly last: number } {
     const below = this.detail !== undefined && this.#top > (detailAt + 1) * rowHeight;
     const top = Math.max(0, this.#top - (below ? this.#detailHeight : 0));
     const first = Math.max(0, Math.min(Math.floor(top / rowHeight) - overscan, this.rows.length - 1));

@@ -39,6 +39,8 @@ class Secrets extends Light {
   #selected: ReadonlySet<string> = new Set();
   /** Key of the row that is being changed; "" for one that is to be added. */
   #editing: string | undefined;
+  /** Where each row is while one is being changed: it does not go away because another was used. */
+  #places: ReadonlyMap<string, number> | undefined;
   readonly #tests = new Map<string, Test>();
   #undo: Undo | undefined;
   #failure: Failure | undefined;
@@ -61,6 +63,10 @@ class Secrets extends Light {
       }
     }
     this.#rows = this.#visible();
+    this.#places =
+      this.#editing === undefined
+        ? undefined
+        : (this.#places ?? new Map(this.#rows.map((row, index) => [keyText(row), index])));
   }
 
   protected override render(): TemplateResult {
@@ -75,7 +81,7 @@ class Secrets extends Light {
           .value=${this.#text}
           @input=${(event: Event) => {
             this.#text = (event.target as HTMLInputElement).value;
-            this.requestUpdate();
+            this.#arrange();
           }}
         ></vscode-textfield>
         <select
@@ -83,7 +89,7 @@ class Secrets extends Light {
           aria-label=${t("Show")}
           @change=${(event: Event) => {
             this.#filter = (event.target as HTMLSelectElement).value as Filter;
-            this.requestUpdate();
+            this.#arrange();
           }}
         >
           ${filters.map(
@@ -114,7 +120,7 @@ class Secrets extends Light {
         .empty=${this.#empty()}
         .onSort=${(column: string) => {
           this.#sort = nextSort(this.#sort, column);
-          this.requestUpdate();
+          this.#arrange();
         }}
         .onActivate=${(row: EntryRow) => this.#edit(keyText(row))}
         .onKey=${(row: EntryRow, key: string) => this.#key(row, key)}
@@ -358,12 +364,25 @@ class Secrets extends Light {
     return this.querySelector<Grid>("onecli-grid");
   }
 
+  /** The person wants other rows, or another order. */
+  #arrange(): void {
+    this.#places = undefined;
+    this.requestUpdate();
+  }
+
   #visible(): readonly EntryRow[] {
+    const places = this.#places;
     const rows = this.entries.filter(
       (row) =>
-        (this.#filter === "all" || row.state.kind === this.#filter) &&
-        matches(this.#text, row.id, row.secret, row.names ?? "", row.sentAs),
+        keyText(row) === this.#editing ||
+        ((this.#filter === "all" || row.state.kind === this.#filter) &&
+          matches(this.#text, row.id, row.secret, row.names ?? "", row.sentAs)),
     );
+    const placeOf = (row: EntryRow) => places?.get(keyText(row)) ?? rows.length;
+    return places === undefined ? this.#sorted(rows) : rows.toSorted((a, b) => placeOf(a) - placeOf(b));
+  }
+
+  #sorted(rows: readonly EntryRow[]): readonly EntryRow[] {
     return sortBy(rows, this.#sort, (row, column) => {
       switch (column) {
         case "state":
