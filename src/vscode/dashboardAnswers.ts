@@ -25,7 +25,6 @@ import { removeStoredSecret, replaceValue } from "./commands/storedSecrets.ts";
 import { type AnyEntry, entriesOf, keyOf, secretOf } from "./dashboardRows.ts";
 import type { DashboardFeed } from "./dashboardFeed.ts";
 import { coreText } from "./l10n.ts";
-import type { StoredMapping } from "./mappingStore.ts";
 import { ReferenceCompletion } from "./referenceCompletion.ts";
 import type { Session } from "./session.ts";
 import { isStoredEntry } from "./storedSecretStore.ts";
@@ -52,10 +51,10 @@ export class DashboardAnswers {
   readonly all: Answers;
   readonly #session: Session;
   readonly #completion: ReferenceCompletion;
-  /** What was removed last, in its order, and the token that brings it back. */
-  #removed: { readonly token: number; readonly mappings: readonly StoredMapping[] } = {
+  /** What puts back the mappings that were removed last, in their order, and the token for it. */
+  #removed: { readonly token: number; readonly restore: readonly (() => Promise<void>)[] } = {
     token: 0,
-    mappings: [],
+    restore: [],
   };
 
   constructor(session: Session, feed: DashboardFeed) {
@@ -204,27 +203,31 @@ export class DashboardAnswers {
 
   async #remove(keys: readonly EntryKey[]): Promise<Answer<"remove">> {
     const entries = this.#find(keys);
-    const mappings: StoredMapping[] = [];
-    this.#removed = { token: this.#removed.token + 1, mappings };
+    const restore: (() => Promise<void>)[] = [];
+    this.#removed = { token: this.#removed.token + 1, restore };
     for (const entry of entries) {
       if (isStoredEntry(entry)) {
         await removeStoredSecret(this.#session, entry);
       } else {
-        await this.#session.removeMapping(entry.id);
-        mappings.push(entry.stored);
+        restore.push(await this.#session.removeMapping(entry.id));
       }
     }
-    return { token: this.#removed.token, removed: mappings.length };
+    return { token: this.#removed.token, removed: restore.length };
   }
 
   async #undo(token: number): Promise<null> {
-    const { token: last, mappings } = this.#removed;
+    const { token: last, restore } = this.#removed;
     if (token !== last) {
       throw new Error(vscode.l10n.t("That cannot be undone any more."));
     }
-    this.#removed = { token: last, mappings: [] };
-    for (const mapping of mappings) {
-      await this.#session.saveMapping(mapping);
+    this.#removed = { token: last, restore: [] };
+    const failures: unknown[] = [];
+    // The place of each is the one that it had when those before it were gone.
+    for (const putBack of restore.toReversed()) {
+      await putBack().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) {
+      throw failures[0];
     }
     return null;
   }

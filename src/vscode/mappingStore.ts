@@ -50,23 +50,32 @@ export class MappingStore {
    * Adds a mapping, or puts it in the place of the one for `replacing` (its id).
    * @throws MappingError with a sentence for the person.
    */
-  async put(input: StoredMapping, replacing?: string): Promise<Entry> {
-    const entry = readEntry(input);
-    if (typeof entry === "string") {
-      throw new MappingError(ofCore(entry));
-    }
-    if (entry.id !== replacing && this.find(entry.id) !== undefined) {
-      throw new MappingError(t("{0} is mapped already.", entry.id));
-    }
+  put(input: StoredMapping, replacing?: string): Promise<Entry> {
     const index = this.#entries.findIndex(({ id }) => id === replacing);
-    const entries = [...this.#entries];
-    entries.splice(index === -1 ? entries.length : index, index === -1 ? 0 : 1, entry);
-    await this.#write(entries);
-    return entry;
+    return index === -1 ? this.insert(input, this.#entries.length) : this.#splice(input, index, 1);
+  }
+
+  /** Adds a mapping before the one at `index`, or as the last. @throws MappingError with a sentence for the person. */
+  insert(input: StoredMapping, index: number): Promise<Entry> {
+    return this.#splice(input, index, 0);
   }
 
   async remove(id: string): Promise<void> {
     await this.#write(this.#entries.filter((entry) => entry.id !== id));
+  }
+
+  async #splice(input: StoredMapping, index: number, replaced: 0 | 1): Promise<Entry> {
+    const entry = readEntry(input);
+    if (typeof entry === "string") {
+      throw new MappingError(ofCore(entry));
+    }
+    const entries = [...this.#entries];
+    entries.splice(index, replaced, entry);
+    if (entries.filter(({ id }) => id === entry.id).length > 1) {
+      throw new MappingError(t("{0} is mapped already.", entry.id));
+    }
+    await this.#write(entries);
+    return entry;
   }
 
   async #write(entries: readonly Entry[]): Promise<void> {

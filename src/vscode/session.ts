@@ -296,14 +296,30 @@ export class Session implements vscode.Disposable {
     return entry;
   }
 
-  async removeMapping(id: string): Promise<void> {
-    if (this.#team !== undefined) {
+  /** @returns what puts it back where it was; at the end of a team's, whose order is not ours. */
+  async removeMapping(id: string): Promise<() => Promise<void>> {
+    const team = this.#team;
+    const { mappings } = this.#options;
+    const index = this.entries.findIndex((entry) => entry.id === id);
+    const entry = this.entries[index];
+    if (team !== undefined) {
       await (await this.#requireTeam()).remove(id);
-      return;
+    } else {
+      await mappings.remove(id);
+      this.#states.delete(mappingKey(id));
+      await this.#mappingsChanged();
     }
-    await this.#options.mappings.remove(id);
-    this.#states.delete(mappingKey(id));
-    await this.#mappingsChanged();
+    return async () => {
+      if (entry === undefined || this.#team !== team) {
+        throw new PhraseError(t("That cannot be undone any more."));
+      }
+      if (team !== undefined) {
+        await this.saveMapping(entry.stored);
+      } else {
+        await mappings.insert(entry.stored, index);
+        await this.#mappingsChanged();
+      }
+    };
   }
 
   async addStoredSecret(input: StoredSecretInput, value: string): Promise<StoredEntry> {

@@ -145,6 +145,26 @@ describe("the dashboard's feed", function () {
     await assert.rejects(answers.test({ key }), /not there any more/);
   });
 
+  it("puts what was removed back in its place, as much of it as there is room for", async () => {
+    const names = ["a", "b", "c", "d", "e"].map((letter) => `${letter}.example.com`);
+    for (const name of names) {
+      await answers.save(draft(name, anthropic));
+    }
+    const hosts = () => window.session.entries.map(({ id }) => id);
+    const keysOf = (...indices: number[]) =>
+      indices.map((index) => ({ source: "1password" as const, id: names[index]! }));
+    assert.deepEqual(hosts(), [host, ...names]);
+    const { token } = await answers.remove({ keys: keysOf(3, 0, 1) });
+    assert.deepEqual(hosts(), [host, names[2], names[4]]);
+    await answers.undo({ token });
+    assert.deepEqual(hosts(), [host, ...names]);
+    const again = await answers.remove({ keys: keysOf(1, 3) });
+    await answers.save(draft(names[3]!, anthropic));
+    await assert.rejects(answers.undo(again), /d\.example\.com is mapped already/);
+    assert.deepEqual(hosts(), [host, names[0], names[1], names[2], names[4], names[3]]);
+    await answers.remove({ keys: keysOf(0, 1, 2, 3, 4) });
+  });
+
   it("shows stored secrets by their names, changes them without their values, and says where they win", async () => {
     await window.session.addStoredSecret({ name: "Team key", hostname: host, path: "/team" }, "stored-value");
     listen();

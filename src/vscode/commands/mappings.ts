@@ -214,7 +214,7 @@ export async function testMapping(session: Session, entry: Entry): Promise<void>
 }
 
 export async function removeMapping(session: Session, entry: Entry): Promise<void> {
-  await session.removeMapping(entry.id);
+  const putBack = await session.removeMapping(entry.id);
   const undo = vscode.l10n.t("Undo");
   const answer = await vscode.window.showInformationMessage(
     vscode.l10n.t("{0} is no longer mapped.", entry.id),
@@ -222,7 +222,7 @@ export async function removeMapping(session: Session, entry: Entry): Promise<voi
   );
   if (answer === undo) {
     try {
-      await session.saveMapping(entry.stored);
+      await putBack();
     } catch (error) {
       void showWithActions("error", vscode.l10n.t("It could not be put back. {0}", explain(error)), []);
     }

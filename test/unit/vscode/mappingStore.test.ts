@@ -36,6 +36,17 @@ describe("MappingStore", () => {
     assert.deepEqual(hosts(store), ["z.example", "c.example"]);
   });
 
+  it("takes a mapping at a place, and as the last where there are fewer", async () => {
+    const state = new MemoryState();
+    const store = new MappingStore(state);
+    await store.put({ hostname: "a.example", reference });
+    await store.put({ hostname: "c.example", reference });
+    await store.insert({ hostname: "b.example", reference }, 1);
+    await store.insert({ hostname: "d.example", reference }, 7);
+    await assert.rejects(store.insert({ hostname: "a.example", reference }, 2), /is mapped already/);
+    assert.deepEqual(hosts(new MappingStore(state)), ["a.example", "b.example", "c.example", "d.example"]);
+  });
+
   it("tells mappings of one host apart by their canonical path, over a restart as well", async () => {
     const state = new MemoryState();
     const store = new MappingStore(state);
