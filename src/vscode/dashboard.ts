@@ -54,13 +54,11 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
   }
 
   /** Shows the panel; there is never a second one. */
-  async open(): Promise<void> {
+  open(): void {
     if (this.#panel !== undefined) {
       this.#panel.reveal(this.#panel.viewColumn);
       return;
     }
-    // The tab of an earlier session, in the background, has no panel before it is looked at.
-    await closeTabs(dashboardTabs());
     this.#adopt(
       vscode.window.createWebviewPanel(
         dashboardType,
@@ -85,11 +83,16 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
     this.#panel?.dispose();
   }
 
-  /** Right after a reload a window does not know all of its tabs: the panel may have been opened beside its former tab. */
+  /**
+   * The tab of an earlier session, in the background, has no panel before it is looked at, and right after a reload a window
+   * does not know all of its tabs: the panel may have been opened beside it.
+   */
   #closeStrays(): void {
-    const tabs = dashboardTabs();
-    if (this.#panel !== undefined && tabs.length > 1) {
-      void closeTabs(tabs.filter(({ isActive }) => !isActive));
+    const { tabGroups } = vscode.window;
+    const tabs = tabGroups.all.flatMap((group) => group.tabs).filter(isDashboard);
+    const strays = tabs.filter(({ isActive }) => !isActive);
+    if (this.#panel !== undefined && tabs.length > 1 && strays.length > 0) {
+      void tabGroups.close(strays);
     }
   }
 
@@ -172,16 +175,6 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
 
   #send(message: ToPage): void {
     void this.#panel?.webview.postMessage(message);
-  }
-}
-
-function dashboardTabs(): vscode.Tab[] {
-  return vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(isDashboard);
-}
-
-async function closeTabs(tabs: readonly vscode.Tab[]): Promise<void> {
-  if (tabs.length > 0) {
-    await vscode.window.tabGroups.close(tabs);
   }
 }
 
