@@ -72,6 +72,7 @@ export const pageCommands = [
   "onecli.cache.clear",
   "onecli.doctor.run",
   "onecli.gateway.restart",
+  "onecli.gateway.useTeam",
   "onecli.log.show",
   "onecli.mapping.export",
   "onecli.mapping.import",
@@ -90,8 +91,10 @@ const account = z.discriminatedUnion("kind", [
 const connection = z.strictObject({
   account,
   gateway: z.enum(["stopped", "starting", "running", "restarting"]),
-  /** Requests to 1Password that this window has made. */
-  usage: z.strictObject({ hour: count, day: count }),
+  /** Requests to 1Password that this window has made; absent where a team's gateway makes them. */
+  usage: z.optional(z.strictObject({ hour: count, day: count })),
+  /** The gateway of a team, used in place of the window's own. `problem` is what is wrong with it, with the fix. */
+  team: z.optional(z.strictObject({ host: z.string(), problem: z.optional(z.string()) })),
   /** What last went wrong between here and 1Password, until it goes well again. */
   problem: z.optional(
     z.strictObject({

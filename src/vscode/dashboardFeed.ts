@@ -97,12 +97,14 @@ export class DashboardFeed implements vscode.Disposable {
       doctor: doctor.state,
     };
     send(snapshot);
+    session.showMappings(this, true);
   }
 
   stop(): void {
     this.#told = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#parts.session.showMappings(this, false);
   }
 
   /** Forgets the records, here and there. */

@@ -112,13 +112,15 @@ function describeWarning(service = ""): string {
   );
 }
 
-export function connectionOf({ account, gateway, problem }: Session, traffic: Traffic): Connection {
+export function connectionOf({ account, gateway, problem, team }: Session, traffic: Traffic): Connection {
   const now = Date.now();
   const fix = problem === undefined ? undefined : fixOf(problem.code);
   return {
     account,
     gateway: gateway.kind,
-    usage: { hour: traffic.total(now, "reads", 60), day: traffic.total(now, "reads") },
+    ...(team === undefined
+      ? { usage: { hour: traffic.total(now, "reads", 60), day: traffic.total(now, "reads") } }
+      : { team: { host: team.host, ...(team.problem !== undefined && { problem: team.problem }) } }),
     ...(problem !== undefined && {
       problem: {
         failure: failureOfCode(problem.code, problem.message),

@@ -46,9 +46,9 @@ export class MappingsTree implements vscode.TreeDataProvider<Row>, vscode.Dispos
           this.#refresh();
         }, debounce);
       }),
-      this.#view.onDidChangeVisibility(({ visible }) => session.showMappings(visible)),
+      this.#view.onDidChangeVisibility(({ visible }) => session.showMappings(this, visible)),
     );
-    session.showMappings(this.#view.visible);
+    session.showMappings(this, this.#view.visible);
     this.#refresh();
   }
 

@@ -94,7 +94,8 @@ export class Session implements vscode.Disposable {
   #account: Account = { kind: "none" };
   /** In its place, a sentence: the setting names one that cannot be used. */
   #team: TeamGateway | TeamGatewayError | undefined;
-  #isShown = false;
+  /** Who shows the mappings. */
+  readonly #viewers = new Set<object>();
   /** `false` while it is not settled which gateway is used. */
   #isOpen = false;
   /** Digest of the token that the gateway was given. */
@@ -135,9 +136,9 @@ export class Session implements vscode.Disposable {
       : { host: hostOf(this.#options.settings().gatewayUrl), problem: inWords(team.phrase) };
   }
 
-  /** The last failure of 1Password or of a mapping, until a secret is read again. */
+  /** The last failure of 1Password or of a mapping, until a secret is read again; of the window's own gateway. */
   get problem(): AccountProblem | undefined {
-    return this.#problem;
+    return this.#team === undefined ? this.#problem : undefined;
   }
 
   get gateway(): ThreadState {
@@ -487,10 +488,21 @@ export class Session implements vscode.Disposable {
     await this.#usableTeam?.recheckRelay();
   }
 
-  /** Whether somebody sees the mappings: those of a team are then looked at every few seconds. */
-  showMappings(isShown: boolean): void {
-    this.#isShown = isShown;
-    this.#usableTeam?.watch(isShown);
+  /** Whether a view is seen that shows the mappings: those of a team are then looked at every few seconds. */
+  showMappings(viewer: object, isShown: boolean): void {
+    const { size } = this.#viewers;
+    if (isShown) {
+      this.#viewers.add(viewer);
+    } else {
+      this.#viewers.delete(viewer);
+    }
+    if (this.#viewers.size !== size) {
+      this.#usableTeam?.watch(this.#isShown);
+    }
+  }
+
+  get #isShown(): boolean {
+    return this.#viewers.size > 0;
   }
 
   /** @param what is there only for this window's own gateway. @throws TeamGatewayError while the team's is used */

@@ -8,12 +8,15 @@ import { startWorld, type World } from "../demo/world.ts";
 import { leaksIn, readTree } from "../support/canary.ts";
 import { killPrograms } from "../support/program.ts";
 import { agent, type Served, TeamWorld } from "../support/teamGateway.ts";
+import { DashboardView } from "../support/vscode/dashboardView.ts";
 import { bundleFolder } from "../support/vscode/paths.ts";
 import { Session } from "../support/vscode/session.ts";
 import { packageVsix } from "../support/vscode/vsix.ts";
 import { type Workbench } from "../support/vscode/workbench.ts";
 
 const anthropic = { hostname: "api.anthropic.com", reference: "op://API Keys/Anthropic/credential" };
+const secretsGrid = "Mappings and stored secrets";
+const activityGrid = "Requests, the latest first";
 const title = "Use Team Gateway";
 
 describe("the gateway of a team in VS Code", function () {
@@ -27,6 +30,8 @@ describe("the gateway of a team in VS Code", function () {
   /** What people and agents got to see. */
   const seen: string[] = [];
   let failed = false;
+
+  let dashboard: DashboardView;
 
   const view = () => workbench.openView("OneCLI", "Mappings");
   const look = async () => {
@@ -54,6 +59,7 @@ describe("the gateway of a team in VS Code", function () {
       settings: { "onecli.extraCaCertificates": team.extraCaCertificates },
     });
     ({ workbench } = session);
+    dashboard = new DashboardView(workbench.page);
   });
   after(async () => {
     await session.stop();
@@ -132,12 +138,55 @@ describe("the gateway of a team in VS Code", function () {
     await workbench.clearNotifications();
   });
 
+  it("has its mappings and its activity in the dashboard, which changes them and says what it cannot show", async () => {
+    await workbench.runCommand("OneCLI: Open Dashboard");
+    await dashboard.ready();
+    const card = dashboard.frame.getByRole("region", { name: "1Password" });
+    await card.getByText(/The team gateway localhost:\d+ is used/).waitFor();
+    await card.getByText("Its API shows no vaults, no stored secrets").waitFor();
+    assert.equal(await dashboard.button("Add Stored Secret…").count(), 0);
+    await dashboard.row(secretsGrid, "api.openai.com").waitFor();
+    await dashboard.row(activityGrid, "/v1/first").getByText("op://API Keys/Anthropic").waitFor();
+    await dashboard.button("Edit: api.anthropic.com").click();
+    const form = dashboard.frame.getByRole("form");
+    await form.getByLabel("Sent as").selectOption("header");
+    await form.getByLabel("Header").first().fill("X-Team");
+    await form.getByText("gets X-Team: {value}").waitFor();
+    await dashboard.button("Save").click();
+    await dashboard
+      .row(secretsGrid, "X-Team: {value}")
+      .getByText(/^read in /)
+      .waitFor();
+    assert.match(JSON.stringify(await team.mappings()), /"name":"X-Team"/);
+    await workbench.screenshot("team-3-dashboard");
+    const terminal = await workbench.terminal();
+    await terminal.type("clear; curl -s https://api.anthropic.com/v1/edited; echo edited-$?");
+    await terminal.waitForText("edited-0");
+    assert.equal(world.upstream.received.at(-1)?.headers["x-team"], world.secrets.anthropic);
+    // Looked at every few seconds, although the view is closed.
+    await workbench.runCommand("View: Close Primary Side Bar");
+    await dashboard.row(activityGrid, "/v1/edited").click();
+    const drawer = dashboard.frame.getByRole("complementary", { name: "Request" });
+    await drawer.getByText(agent, { exact: true }).waitFor();
+    await drawer.getByRole("button", { name: "Explain" }).click();
+    await drawer.getByText("header X-Team", { exact: true }).first().waitFor();
+    await dashboard.button("Remove: api.openai.com").click();
+    await dashboard.row(secretsGrid, "api.openai.com").waitFor({ state: "detached" });
+    assert.doesNotMatch(JSON.stringify(await team.mappings()), /api\.openai\.com/);
+    await dashboard.button("Undo").click();
+    await dashboard.row(secretsGrid, "api.openai.com").waitFor();
+    seen.push(await dashboard.frame.locator("body").innerHTML());
+  });
+
   it("is left again: the window has its own gateway, and nothing of the team is kept", async () => {
     await workbench.runCommand("OneCLI: Use Team Gateway…");
     const box = await workbench.quickInput(`Team Gateway ${new URL(served.url).host}`);
     await box.pick("Stop Using It");
     await workbench.notification("The team gateway is no longer used");
     await (await view()).welcome.getByText("Connect 1Password").waitFor();
+    await dashboard.frame.getByText("Not connected").waitFor();
+    await dashboard.frame.getByText("Connect 1Password, then say which host gets which secret.").waitFor();
+    await dashboard.button("Add Stored Secret…").waitFor();
     await look();
     const secrets = new Map([
       ["the agent's password", team.password],

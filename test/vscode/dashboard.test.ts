@@ -97,8 +97,8 @@ describe("the dashboard's feed", function () {
     );
     assert.deepEqual([entries[0]?.state.kind, entries[0]?.sentAs], ["ready", "x-api-key: {value}"]);
     assert.equal(connection.account.kind, "present");
-    assert.ok(connection.usage.hour >= 4, "the vaults, and a secret by its names");
-    assert.equal(traffic.at(-1)!.reads + traffic.at(-2)!.reads, connection.usage.hour);
+    assert.ok(connection.usage!.hour >= 4, "the vaults, and a secret by its names");
+    assert.equal(traffic.at(-1)!.reads + traffic.at(-2)!.reads, connection.usage!.hour);
     assert.equal((await window.get(host, "/second")).status, 200);
     await until(() => patches().some((patch) => patch.activity?.at(-1)?.path === "/second"));
     assert.deepEqual(

@@ -201,7 +201,7 @@ describe("a window with a team's gateway", function () {
 
   it("shows, while the view is open, what others change", async () => {
     const window = await openTeam(await serve());
-    window.session.showMappings(true);
+    window.session.showMappings({}, true);
     const [before] = window.session.entries;
     await team.writeMappings([anthropic, openai]);
     await window.until(() => ids(window).includes(openai.hostname));

@@ -191,6 +191,31 @@ describe("the dashboard's page", function () {
     });
   });
 
+  it("says what a team's gateway does not show, and offers none of it", async () => {
+    const { connection } = dashboard.state;
+    const { usage: _, ...known } = connection;
+    const team = { host: "gateway.example:8443" };
+    dashboard.state = { ...dashboard.state, connection: { ...known, team } };
+    await dashboard.open();
+    const card = page.getByRole("region", { name: "1Password" });
+    await card.getByText("The team gateway gateway.example:8443 is used").waitFor();
+    await card.getByText("Its API shows no vaults, no stored secrets").waitFor();
+    for (const name of ["Show names", "Check Again", "Add Stored Secret…"]) {
+      assert.equal(await button(name).count(), 0, name);
+    }
+    assert.equal(await page.getByText("Requests to 1Password").count(), 0);
+    await button("Edit: api.openai.com").click();
+    await page.getByLabel("Secret reference").first().fill("op://");
+    await page.getByText("api.openai.com gets").waitFor();
+    assert.deepEqual(dashboard.asked("complete"), []);
+    const problem = "The team gateway gateway.example:8443 did not answer.";
+    await dashboard.send({ type: "patch", connection: { ...known, team: { ...team, problem } } });
+    await card.getByRole("alert").getByText(problem).waitFor();
+    const ran = dashboard.next(({ type }) => type === "run");
+    await button("Team Gateway…").click();
+    assert.deepEqual(await ran, { type: "run", command: "onecli.gateway.useTeam" });
+  });
+
   describe("the secrets", () => {
     it("are filtered by words and by state, and sorted by their columns", async () => {
       await page.getByLabel("Filter secrets").first().fill("openai bearer");

@@ -22,8 +22,16 @@ class AccountCard extends Light {
   #vaults: readonly string[] | undefined;
   #message: string | undefined;
 
+  protected override willUpdate(changed: Map<PropertyKey, unknown>): void {
+    const former = changed.get("connection") as Connection | undefined;
+    if (former !== undefined && nameOf(former) !== nameOf(this.connection)) {
+      this.#vaults = undefined;
+      this.#message = undefined;
+    }
+  }
+
   protected override render(): TemplateResult {
-    const { account, problem } = this.connection;
+    const { account, team, problem } = this.connection;
     const standing = this.#standing();
     const isConnected = account.kind === "present";
     return html`<section class="card" aria-labelledby="account-title">
@@ -31,7 +39,9 @@ class AccountCard extends Light {
       <p class="standing ${standing.tone}" role="status">
         ${icon(standing.icon)}<span>${standing.text}</span>
       </p>
+      ${team === undefined ? nothing : this.#team(team.host)}
       ${isConnected ? this.#facts(account.name, account.vaults) : nothing}
+      ${team?.problem === undefined ? nothing : html`<p class="problem" role="alert">${team.problem}</p>`}
       ${
         problem === undefined
           ? nothing
@@ -44,16 +54,19 @@ class AccountCard extends Light {
       <div class="actions">
         ${
           isConnected
-            ? html`${
-                problem?.fix === undefined || problem.fix.command === "onecli.account.reconnect"
-                  ? this.#button(t("Check Again"), "onecli.account.reconnect", problem === undefined)
-                  : this.#button(problem.fix.title, problem.fix.command, false)
-              }
+            ? html`${team === undefined ? this.#remedy(problem) : nothing}
               ${this.#button(t("Disconnect"), "onecli.account.disconnect", true)}`
             : this.#button(t("Connect 1Password"), "onecli.account.connect", false)
         }
+        ${team === undefined ? nothing : this.#button(t("Team Gateway…"), "onecli.gateway.useTeam", true)}
       </div>
     </section>`;
+  }
+
+  #remedy(problem: Connection["problem"]): TemplateResult {
+    return problem?.fix === undefined || problem.fix.command === "onecli.account.reconnect"
+      ? this.#button(t("Check Again"), "onecli.account.reconnect", problem === undefined)
+      : this.#button(problem.fix.title, problem.fix.command, false);
   }
 
   #button(title: string, command: Parameters<Host["run"]>[0], secondary: boolean): TemplateResult {
@@ -63,7 +76,10 @@ class AccountCard extends Light {
   }
 
   #standing(): Standing {
-    const { account, gateway, problem } = this.connection;
+    const { account, gateway, problem, team } = this.connection;
+    if (team?.problem !== undefined) {
+      return { icon: "cross", tone: "bad", text: t("Something is wrong") };
+    }
     if (gateway === "restarting") {
       return { icon: "warning", tone: "bad", text: t("The gateway is being restarted") };
     }
@@ -78,11 +94,23 @@ class AccountCard extends Light {
       : { icon: "check", tone: "good", text: t("Connected") };
   }
 
+  #team(host: string): TemplateResult {
+    return html`<p>
+        ${t("The team gateway {0} is used; mappings and stored secrets of this workspace are left alone.", host)}
+      </p>
+      <p class="dim">${t("Its API shows no vaults, no stored secrets and no use of 1Password's quota.")}</p>`;
+  }
+
   #facts(name: string | undefined, vaults: number | undefined): TemplateResult {
-    const { hour, day } = this.connection.usage;
+    const { usage } = this.connection;
+    const account = html`<dt>${t("Account")}</dt>
+      <dd>${name ?? t("known after its first use")}</dd>`;
+    if (usage === undefined) {
+      return html`<dl class="facts">${account}</dl>`;
+    }
+    const { hour, day } = usage;
     return html`<dl class="facts">
-        <dt>${t("Account")}</dt>
-        <dd>${name ?? t("known after its first use")}</dd>
+        ${account}
         <dt>${t("Vaults")}</dt>
         <dd>
           ${
@@ -123,6 +151,11 @@ class AccountCard extends Light {
     }
     this.requestUpdate();
   };
+}
+
+/** The vaults that were asked for are those of this account. */
+function nameOf({ account, team }: Connection): string {
+  return `${account.kind === "none" ? "" : (account.name ?? "")} ${team?.host ?? ""}`;
 }
 
 customElements.define("onecli-account", AccountCard);

@@ -46,7 +46,7 @@ class Dashboard extends Light {
       <h1 class="hidden">${t("OneCLI Dashboard")}</h1>
       <div class="overview">
         <onecli-account .host=${this.#host} .connection=${connection}></onecli-account>
-        <onecli-traffic .known=${traffic}></onecli-traffic>
+        <onecli-traffic .known=${traffic} .hasReads=${connection.team === undefined}></onecli-traffic>
         <onecli-doctor .host=${this.#host} .doctor=${doctor}></onecli-doctor>
       </div>
       <onecli-secrets
@@ -54,6 +54,7 @@ class Dashboard extends Light {
         .entries=${entries}
         .services=${this.#services}
         .hasAccount=${connection.account.kind === "present"}
+        .isTeams=${connection.team !== undefined}
       ></onecli-secrets>
       <onecli-activity .host=${this.#host} .records=${activity}></onecli-activity>
     </main>`;

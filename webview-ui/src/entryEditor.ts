@@ -28,11 +28,14 @@ export class EntryEditor extends Light {
     host: { attribute: false },
     services: { attribute: false },
     entry: { attribute: false },
+    hasVaults: { attribute: false },
   };
   declare host: Host;
   declare services: readonly ServiceRow[];
   /** Absent for one that is to be added. */
   declare entry: EntryRow | undefined;
+  /** They can be browsed. */
+  declare hasVaults: boolean;
   declare onDone: ((saved: EntryKey | undefined) => void) | undefined;
   /** What else can be done with the entry, where there is no room for it in the row. */
   declare onTest: (() => void) | undefined;
@@ -101,7 +104,7 @@ export class EntryEditor extends Light {
             .placeholder=${isStored ? "" : "op://vault/item/field"}
             .value=${secret}
             .message=${this.#messageFor("secret")}
-            .suggest=${isStored ? undefined : this.#suggestReferences}
+            .suggest=${isStored || !this.hasVaults ? undefined : this.#suggestReferences}
             .onValue=${(value: string, chosen: ReferenceChoice | undefined) =>
               this.#edit("secret", { secret: value, names: chosen?.names })}
           ></onecli-combo>

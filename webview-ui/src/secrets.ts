@@ -28,11 +28,14 @@ class Secrets extends Light {
     entries: { attribute: false },
     services: { attribute: false },
     hasAccount: { attribute: false },
+    isTeams: { attribute: false },
   };
   declare host: Host;
   declare entries: readonly EntryRow[];
   declare services: readonly ServiceRow[];
   declare hasAccount: boolean;
+  /** The mappings are those of a team's gateway. */
+  declare isTeams: boolean;
   #text = "";
   #filter: Filter = "all";
   #sort: Sort | undefined;
@@ -102,9 +105,13 @@ class Secrets extends Light {
         <vscode-button secondary @click=${() => this.host.run("onecli.mapping.import")}
           >${t("Import…")}</vscode-button
         >
-        <vscode-button secondary @click=${() => this.host.run("onecli.storedSecret.add")}
-          >${t("Add Stored Secret…")}</vscode-button
-        >
+        ${
+          this.isTeams
+            ? nothing
+            : html`<vscode-button secondary @click=${() => this.host.run("onecli.storedSecret.add")}
+                >${t("Add Stored Secret…")}</vscode-button
+              >`
+        }
         <vscode-button @click=${() => this.#edit("")}>${t("Add Mapping")}</vscode-button>
       </div>
       ${this.#selected.size > 0 ? this.#bulk() : nothing} ${this.#messages()}
@@ -280,6 +287,7 @@ class Secrets extends Light {
       .host=${this.host}
       .services=${this.services}
       .entry=${entry}
+      .hasVaults=${!this.isTeams}
       .onDone=${(saved: EntryKey | undefined) => this.#edited(saved)}
       .onTest=${entry?.source === "1password" ? () => void this.#test(entry) : undefined}
       .onEnable=${entry && (() => void this.#enable([entry], !entry.enabled))}

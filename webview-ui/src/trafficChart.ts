@@ -1,6 +1,6 @@
 // The last hour, minute by minute. Three small charts, each with a scale of its own: a read of 1Password would not be seen
 // beside a thousand requests. Shape and place tell them apart, not colour.
-import { html, svg, type TemplateResult } from "lit";
+import { html, nothing, svg, type TemplateResult } from "lit";
 import type { Count, Minute } from "../../src/shared/traffic.ts";
 import { formatTime, t } from "./l10n.ts";
 import { Light } from "./light.ts";
@@ -14,8 +14,10 @@ const height = 36;
 const tick = 10_000;
 
 class TrafficChart extends Light {
-  static override properties = { known: { attribute: false } };
+  static override properties = { known: { attribute: false }, hasReads: { attribute: false } };
   declare known: readonly Minute[];
+  /** Requests to 1Password are known of. */
+  declare hasReads: boolean;
   #timer = 0;
   #pointed: Minute | undefined;
 
@@ -41,19 +43,14 @@ class TrafficChart extends Light {
         @pointerleave=${this.#unpoint}
       >
         ${this.#series(t("Requests"), "requests", minutes)} ${this.#series(t("Errors"), "errors", minutes)}
-        ${this.#series(t("Requests to 1Password"), "reads", minutes)}
+        ${this.hasReads ? this.#series(t("Requests to 1Password"), "reads", minutes) : nothing}
       </div>
       <div class="axis" aria-hidden="true">${times.map((time) => html`<span>${time}</span>`)}</div>
       <p class="dim pointed" aria-hidden="true">
         ${
           pointed === undefined
             ? t("per minute")
-            : `${formatTime(pointed.minute * 60_000, false)} · ${t(
-                "{0} requests, {1} errors, {2} to 1Password",
-                pointed.requests,
-                pointed.errors,
-                pointed.reads,
-              )}`
+            : `${formatTime(pointed.minute * 60_000, false)} · ${this.#counts(pointed)}`
         }
       </p>
       <details>
@@ -87,6 +84,12 @@ class TrafficChart extends Light {
     </div>`;
   }
 
+  #counts({ requests, errors, reads }: Minute): string {
+    return this.hasReads
+      ? t("{0} requests, {1} errors, {2} to 1Password", requests, errors, reads)
+      : t("{0} requests, {1} errors", requests, errors);
+  }
+
   #table(minutes: readonly Minute[]): TemplateResult {
     const busy = minutes.filter(({ requests, errors, reads }) => requests + errors + reads > 0).toReversed();
     return html`<div class="scroll-y" tabindex="0" role="region" aria-label=${t("Last hour")}>
@@ -96,7 +99,7 @@ class TrafficChart extends Light {
             <th scope="col">${t("Minute")}</th>
             <th scope="col" class="end">${t("Requests")}</th>
             <th scope="col" class="end">${t("Errors")}</th>
-            <th scope="col" class="end">${t("Requests to 1Password")}</th>
+            ${this.hasReads ? html`<th scope="col" class="end">${t("Requests to 1Password")}</th>` : nothing}
           </tr>
         </thead>
         <tbody>
@@ -111,7 +114,7 @@ class TrafficChart extends Light {
                       <th scope="row">${formatTime(minute * 60_000, false)}</th>
                       <td class="end">${requests}</td>
                       <td class="end">${errors}</td>
-                      <td class="end">${reads}</td>
+                      ${this.hasReads ? html`<td class="end">${reads}</td>` : nothing}
                     </tr>`,
                 )
           }
