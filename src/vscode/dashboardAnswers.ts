@@ -95,7 +95,13 @@ export class DashboardAnswers {
       vaults: async () => (await this.#completion.vaults()).map(({ title }) => title),
       explain: async ({ host, path }) => {
         const { result, candidates, sets, removes, cacheAge } = await session.explainRequest(host, path);
-        return { result, candidates, sets, removes, cacheAge };
+        return {
+          result,
+          candidates,
+          sets: sets && coreText(sets),
+          removes: removes.map(coreText),
+          cacheAge,
+        };
       },
       clear: () => {
         feed.clear();
@@ -172,7 +178,7 @@ export class DashboardAnswers {
       parseSecretReference(draft.secret.trim());
       return checked;
     } catch (error) {
-      return { ...checked, ...problem("secret", isOneCliError(error) ? error.message : "") };
+      return { ...checked, ...problem("secret", isOneCliError(error) ? coreText(error.message) : "") };
     }
   }
 

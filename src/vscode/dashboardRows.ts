@@ -149,7 +149,7 @@ function failureOfCode(code: ErrorCode, message?: string): Failure {
   const hint = coreText(describeError(code).hint);
   return message === undefined || message === describeError(code).hint
     ? { code, message: hint }
-    : { code, message, hint };
+    : { code, message: coreText(message), hint };
 }
 
 /** Anything thrown, for the page. */

@@ -89,11 +89,14 @@ function entries({ candidates }: ExplainResult, say: Say): Row[] {
 
 function changes({ sets, variant, removes, candidates, cacheAge }: ExplainResult, say: Say): Row[] {
   return [
-    [say(t("Sets")), sets ?? ""],
+    [say(t("Sets")), sets === undefined ? "" : say(ofCore(sets))],
     ...(variant === undefined
       ? []
-      : [["", say(t("or {0}, for a value that begins with {1}", variant.sets, variant.prefix))]]),
-    [say(t("Removes")), say(t("{0}, where the client sent it", removes.join(", ")))],
+      : [["", say(t("or {0}, for a value that begins with {1}", ofCore(variant.sets), variant.prefix))]]),
+    [
+      say(t("Removes")),
+      say(t("{0}, where the client sent it", removes.map((one) => say(ofCore(one))).join(", "))),
+    ],
     [say(t("Value")), say(candidates[0]?.source === "stored" ? t("stored here, sealed") : ageText(cacheAge))],
   ];
 }

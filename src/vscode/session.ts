@@ -23,7 +23,7 @@ import { z } from "zod";
 import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.ts";
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
-import { inWords } from "./l10n.ts";
+import { coreText, inWords } from "./l10n.ts";
 import { inEnglish, ofCore, type Phrase, PhraseError, t } from "./phrase.ts";
 import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
 import type { Account, EntryState } from "./states.ts";
@@ -605,7 +605,7 @@ export class Session implements vscode.Disposable {
       return isOneCliError(error, "upstream-unreachable")
         ? vscode.l10n.t(
             "{0} OneCLI: Use Team Gateway…, Change…, takes another address, agent and password.",
-            error.message,
+            coreText(error.message),
           )
         : undefined;
     }
@@ -875,9 +875,8 @@ function put(error: unknown, say: (phrase: Phrase) => string): string {
   if (error instanceof OneCliError) {
     const { hint } = describeError(error.code);
     // What is wrong with the machine or its settings reads as a bad request, whose hint is for agents.
-    return ["internal", "bad-request"].includes(error.code)
-      ? error.message
-      : `${error.message} ${say(ofCore(hint))}`;
+    const message = say(ofCore(error.message));
+    return ["internal", "bad-request"].includes(error.code) ? message : `${message} ${say(ofCore(hint))}`;
   }
   return error instanceof Error ? error.message : say(t("It failed for an unknown reason."));
 }

@@ -2,6 +2,7 @@ import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
 import { parseServiceAccountToken } from "../../core/serviceAccountToken.ts";
 import type { ConnectResult } from "../../shared/gatewayProtocol.ts";
+import { coreText } from "../l10n.ts";
 import { showWithActions } from "../notifications.ts";
 import { explain, type Session } from "../session.ts";
 
@@ -107,7 +108,7 @@ function checkShape(text: string): string | undefined {
     parseServiceAccountToken(text);
     return undefined;
   } catch (error) {
-    return isOneCliError(error) ? error.message : vscode.l10n.t("This is no token.");
+    return isOneCliError(error) ? coreText(error.message) : vscode.l10n.t("This is no token.");
   }
 }
 

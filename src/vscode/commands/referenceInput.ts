@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import { isOneCliError } from "../../core/errors.ts";
 import type { FieldEntry, ItemEntry, VaultEntry } from "../../core/ports.ts";
 import { formatSecretReference, parseSecretReference } from "../../core/secretReference.ts";
+import { coreText } from "../l10n.ts";
 import type { Session } from "../session.ts";
 
 export interface PickedReference {
@@ -131,7 +132,7 @@ export async function typeReference(title: string, current = ""): Promise<Picked
         parseSecretReference(text.trim());
         return undefined;
       } catch (error) {
-        return isOneCliError(error) ? error.message : vscode.l10n.t("This is no secret reference.");
+        return isOneCliError(error) ? coreText(error.message) : vscode.l10n.t("This is no secret reference.");
       }
     },
   });

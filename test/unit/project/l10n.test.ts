@@ -3,9 +3,13 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describeError, errorCodes } from "../../../src/core/errors.ts";
+import { describeError, errorCodes, isOneCliError } from "../../../src/core/errors.ts";
 import { outcomeWords } from "../../../src/core/explanation.ts";
+import { parseSecretReference } from "../../../src/core/secretReference.ts";
+import { parseServiceAccountToken } from "../../../src/core/serviceAccountToken.ts";
 import { knownServices } from "../../../src/core/services.ts";
+import { classifyOnePasswordError } from "../../../src/secrets/onePasswordErrors.ts";
+import { frames, inEnglish, ofCore, type Phrase } from "../../../src/vscode/phrase.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -16,12 +20,37 @@ const wrongCall = /(?<![\w.])(?:vscode\.l10n\.)?t\(\s*[^"\s)]/g;
 const reason = /"((?:has|is|does|starts|begins|leads|must) [^"]+)"/g;
 const reasonFiles = ["hostname", "requestPath", "target", "storedSecret", "injection", "parentProxy"];
 
-/** Texts of the core, which are the gateway's as well. */
+/** Whole sentences, and those that an error is made of. */
+const sentence = /"([A-Z1](?:[^"\\]|\\.)*\.)"/g;
+const sentenceFiles = ["secrets/onePasswordErrors", "core/serviceAccountToken", "gateway/relayCheck"];
+const errorSentence = /OneCliError\(\s*"[\w-]+",\s*"((?:[^"\\]|\\.)*)"/g;
+const errorFiles = [
+  "core/errors",
+  "secrets/onePassword",
+  "secrets/resolver",
+  "gateway/gateway",
+  "vscode/gatewayThread",
+  "vscode/session",
+];
+/** What is wrong with a secret reference. */
+const referenceFault = /invalid\(\s*"([^"]+)"/g;
+
+async function matchesIn(names: readonly string[], pattern: RegExp): Promise<string[]> {
+  const sources = await Promise.all(names.map((name) => readFile(join(root, `src/${name}.ts`), "utf8")));
+  return sources.flatMap((source) => [...source.matchAll(pattern)].map(([, text = ""]) => text));
+}
+
+/** Texts of the core and of the gateway, which agents and logs get in English. */
 async function coreTexts(): Promise<string[]> {
   const sources = await Promise.all(
     reasonFiles.map((name) => readFile(join(root, `src/core/${name}.ts`), "utf8")),
   );
   return [
+    ...frames,
+    ...["vault", "item", "section", "field", "file"],
+    ...(await matchesIn(sentenceFiles, sentence)),
+    ...(await matchesIn(errorFiles, errorSentence)),
+    ...(await matchesIn(["core/secretReference"], referenceFault)),
     ...errorCodes.map((code) => describeError(code).hint),
     ...Object.values(outcomeWords).flatMap(({ verdict, reason: why }) => [verdict, why ?? verdict]),
     ...knownServices.flatMap(({ username }) => username ?? []),
@@ -54,7 +83,8 @@ async function readTexts(path: string): Promise<Readonly<Record<string, string>>
   return JSON.parse(await readFile(join(root, path), "utf8")) as Record<string, string>;
 }
 
-const placeholders = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
+const placeholders = (text: string) =>
+  [...new Set([...text.matchAll(/\{\w+\}/g)].map(([name]) => name))].sort();
 
 describe("the German translation", () => {
   const texts = new Set<string>();
@@ -84,6 +114,56 @@ describe("the German translation", () => {
       Object.keys(bundle).filter((text) => !texts.has(text)),
       [],
       "left over",
+    );
+  });
+
+  it("has every error that 1Password, a token and a reference can give whole, and English is as it was", () => {
+    const german = ({ text, args }: Phrase): string => {
+      const translated = bundle[text] ?? `English: ${text}`;
+      const places = args.map((arg) => (typeof arg === "object" ? german(arg) : String(arg)));
+      return translated.replace(/\{(\d)\}/g, (_, index: string) => places[Number(index)] ?? "");
+    };
+    const messageOf = (act: () => unknown) => {
+      try {
+        return assert.fail(String(act()));
+      } catch (error) {
+        assert.ok(isOneCliError(error));
+        return error.message;
+      }
+    };
+    const references = ["x", "op://a", "op://a//c", "op://a/b/ü", "op://a/b/c?x"];
+    const failures = [
+      "no vault matched",
+      "more than one item matched",
+      "error sending request",
+      "bad credentials",
+    ];
+    const messages = [
+      ...references.map((text) => messageOf(() => parseSecretReference(text))),
+      ...["", "x", "ops_x"].map((text) => messageOf(() => parseServiceAccountToken(text))),
+      ...failures.map((text) => classifyOnePasswordError(new Error(text)).message),
+    ];
+    for (const message of messages) {
+      assert.equal(inEnglish(ofCore(message)), message);
+      assert.doesNotMatch(german(ofCore(message)), /English|\{\d\}/);
+    }
+    assert.equal(
+      german(ofCore(messages[1]!)),
+      "Die Geheimnis-Referenz ist nicht gültig: Zahl der Teile: 1; gebraucht werden Tresor, Eintrag, wenn nötig ein Abschnitt, und Feld.",
+    );
+    assert.equal(
+      german(ofCore(classifyOnePasswordError("more than one field matched").message)),
+      "Feld: mehr als ein Treffer; statt des Namens die ID nehmen.",
+    );
+  });
+
+  it("addresses nobody", async () => {
+    const all = { ...bundle, ...(await readTexts("package.nls.de.json")) };
+    const address =
+      /(?<![\p{L}])(?:Sie|Ihr|Ihre[mnrs]?|Ihnen|[Dd]u|[Dd]ein\p{L}*|[Dd]ich|[Dd]ir|[Ee]uch|[Ee]ure?\p{L}*)(?![\p{L}])/u;
+    assert.deepEqual(
+      Object.values(all).filter((text) => address.test(text)),
+      [],
     );
   });
 

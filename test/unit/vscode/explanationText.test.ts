@@ -119,8 +119,8 @@ Was es für diesen Host gibt, und was daraus wird
                 denn ein gespeichertes Geheimnis gewinnt gegen jede Zuordnung
 
 Was das Gateway mit der Anfrage tut
-  Setzt     header Authorization
-  Entfernt  header authorization, query parameter key, wo der Client es gesendet hat
+  Setzt     Header Authorization
+  Entfernt  Header authorization, Query-Parameter key, wo der Client es gesendet hat
   Wert      hier gespeichert, versiegelt
 `,
     );

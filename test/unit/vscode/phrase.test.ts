@@ -9,6 +9,16 @@ describe("a phrase", () => {
     assert.equal(inEnglish(t("The value {0}.", ofCore("has a path"))), "The value has a path.");
   });
 
+  it("is known in what the core has put together, in which names are not taken for texts", () => {
+    assert.deepEqual(ofCore("More than one field matches; use the id of the field."), {
+      text: "More than one {0} matches; use the id of the {0}.",
+      args: [ofCore("field")],
+    });
+    assert.deepEqual(ofCore("header field"), { text: "header {0}", args: ["field"] });
+    const unlike = "More than one field matches; use the id of the item.";
+    assert.deepEqual(ofCore(unlike), { text: unlike, args: [] });
+  });
+
   it("does not read an argument as a text with places of its own", () => {
     assert.equal(inEnglish(t("{0} {1}", "{1}", "x")), "{1} x");
   });
