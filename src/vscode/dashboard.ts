@@ -85,13 +85,14 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
 
   /**
    * The tab of an earlier session, in the background, has no panel before it is looked at, and right after a reload a window
-   * does not know all of its tabs: the panel may have been opened beside it.
+   * does not know all of its tabs: the panel may have been opened beside it. Which tab is the panel's is known when one of
+   * them is active, which it is not yet as it opens.
    */
   #closeStrays(): void {
     const { tabGroups } = vscode.window;
     const tabs = tabGroups.all.flatMap((group) => group.tabs).filter(isDashboard);
     const strays = tabs.filter(({ isActive }) => !isActive);
-    if (this.#panel !== undefined && tabs.length > 1 && strays.length > 0) {
+    if (this.#panel?.visible === true && strays.length > 0 && strays.length < tabs.length) {
       void tabGroups.close(strays);
     }
   }

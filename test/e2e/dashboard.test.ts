@@ -16,6 +16,9 @@ import { colorThemes, type Workbench } from "../support/vscode/workbench.ts";
 
 const secretsGrid = "Mappings and stored secrets";
 const activityGrid = "Requests, the latest first";
+const longHost = "a-very-long-host-name-of-a-tenant.with-many-labels.internal.example-company.com";
+const longReference =
+  "op://Vault with a long name of many words/Item with an even longer name than that/section of it/field";
 
 /** What a HAR has to have; see its specification. */
 const har = z.object({
@@ -260,6 +263,7 @@ describe("the dashboard in VS Code", function () {
 
   it("is alone as well when its tab was in the background during the reload", async () => {
     const other = workbench.page.locator('.tab[data-resource-name="onecli-activity.har"]');
+    await workbench.runCommand("View: Show Explorer");
     await workbench.page
       .locator(".explorer-folders-view .monaco-list-row", { hasText: "onecli-activity.har" })
       .dblclick();
@@ -293,11 +297,28 @@ describe("the dashboard in VS Code", function () {
     assert.equal(world.upstream.received.filter(({ url }) => url === "/v1/storm").length, 10_000);
   });
 
+  it("cuts off names that are too long for their place, and shows them whole to the pointer", async () => {
+    await workbench.runCommand("View: Close Primary Side Bar");
+    await workbench.runCommand("View: Hide Panel");
+    await workbench.page.setViewportSize({ width: 1280, height: 1280 });
+    await dashboard.button("Add Mapping").first().click();
+    const form = dashboard.frame.getByRole("form", { name: "Add a mapping" });
+    await form.getByLabel("Host").first().fill(longHost);
+    await form.getByLabel("Secret reference").first().fill(longReference);
+    await dashboard.button("Save").click();
+    const row = dashboard.row(secretsGrid, longHost);
+    await row.getByText("No vault matches").waitFor();
+    for (const text of [longHost, longReference]) {
+      assert.equal(await row.getByTitle(text, { exact: true }).innerText(), text);
+    }
+    assert.equal((await row.boundingBox())?.height, 28);
+  });
+
   for (const theme of colorThemes) {
     it(`looks right in ${theme}, and axe finds nothing serious`, async () => {
       await workbench.setColorTheme(theme);
       await dashboard.row(activityGrid, "/v1/storm").click();
-      await dashboard.button("Edit: api.openai.com").click();
+      await dashboard.button(`Edit: ${longHost}`).click();
       await dashboard.frame.getByRole("form").waitFor();
       const frame = workbench.page
         .frames()
