@@ -87,6 +87,8 @@ describe("a row of 500 that is changed in place", function () {
       for (let place = 0; place < "op://".length; place++) {
         await page.keyboard.press("ArrowRight");
       }
+      // The focus may have scrolled, of which the page hears with its next frame.
+      await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
       const place = await evaluate("grid.scrollTop");
       const neighbours = await keys();
       for (const letter of "Team ") {

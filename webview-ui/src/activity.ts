@@ -55,13 +55,15 @@ class Activity extends Light {
     return html`<section class="card" aria-labelledby="activity-title">
       <div class="toolbar">
         <h2 id="activity-title">${t("Activity")}</h2>
-        <vscode-textfield
-          class="filter"
-          .label=${t("Filter activity")}
+        <input
+          class="input filter"
+          type="text"
+          spellcheck="false"
+          aria-label=${t("Filter activity")}
           placeholder=${t("Filter: host, path, status, agent, …")}
           .value=${this.#text}
           @input=${(event: Event) => this.#look({ text: (event.target as HTMLInputElement).value })}
-        ></vscode-textfield>
+        />
         <select
           class="input"
           aria-label=${t("Show")}
@@ -74,27 +76,28 @@ class Activity extends Light {
           )}
         </select>
         <span class="dim count">${countText(rows.length, all.length)}</span>
-        <span class="space"></span>
-        <vscode-button
-          secondary
-          aria-pressed=${this.#paused === undefined ? "false" : "true"}
-          @click=${this.#pause}
-        >
-          ${this.#paused === undefined ? t("Pause") : t("Resume ({0} more)", this.#waiting())}
-        </vscode-button>
-        <vscode-button secondary ?disabled=${rows.length === 0} @click=${() => void this.#export("har")}>
-          ${t("Export HAR")}
-        </vscode-button>
-        <vscode-button secondary ?disabled=${rows.length === 0} @click=${() => void this.#export("json")}>
-          ${t("Export JSON")}
-        </vscode-button>
-        <vscode-button
-          secondary
-          ?disabled=${all.length === 0}
-          @click=${() => void this.host.ask("clear", {})}
-        >
-          ${t("Clear")}
-        </vscode-button>
+        <div class="actions">
+          <vscode-button
+            secondary
+            aria-pressed=${this.#paused === undefined ? "false" : "true"}
+            @click=${this.#pause}
+          >
+            ${this.#paused === undefined ? t("Pause") : t("Resume ({0} more)", this.#waiting())}
+          </vscode-button>
+          <vscode-button secondary ?disabled=${rows.length === 0} @click=${() => void this.#export("har")}>
+            ${t("Export HAR")}
+          </vscode-button>
+          <vscode-button secondary ?disabled=${rows.length === 0} @click=${() => void this.#export("json")}>
+            ${t("Export JSON")}
+          </vscode-button>
+          <vscode-button
+            secondary
+            ?disabled=${all.length === 0}
+            @click=${() => void this.host.ask("clear", {})}
+          >
+            ${t("Clear")}
+          </vscode-button>
+        </div>
       </div>
       <div class="live" role="alert">
         ${this.#failure === undefined ? nothing : html`<p class="bad">${icon("cross")} ${this.#failure.message}</p>`}

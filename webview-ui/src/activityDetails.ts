@@ -25,10 +25,9 @@ class ActivityDetails extends Light {
     return html`<aside class="drawer" aria-labelledby="details-title" @keydown=${this.#pressed}>
       <div class="toolbar">
         <h3 id="details-title">${t("Request")}</h3>
-        <span class="space"></span>
         <button
           type="button"
-          class="icon-button"
+          class="icon-button last"
           title=${t("Close")}
           aria-label=${t("Close the details")}
           @click=${() => this.onClose?.()}

@@ -74,7 +74,7 @@ export class EntryEditor extends Light {
         state?.kind === "error"
           ? html`<div class="problem">
               <p><strong>${state.failure.message}</strong></p>
-              <p>${state.failure.hint} <span class="dim">${state.failure.code}</span></p>
+              <p>${state.failure.hint} <span class="dim code">${state.failure.code}</span></p>
             </div>`
           : nothing
       }
@@ -128,8 +128,7 @@ export class EntryEditor extends Light {
       <div class="actions">
         <vscode-button ?disabled=${this.#saving} @click=${this.#submit}>${t("Save")}</vscode-button>
         <vscode-button secondary @click=${() => this.onDone?.(undefined)}>${t("Cancel")}</vscode-button>
-        <span class="space"></span>
-        ${this.entry === undefined ? nothing : this.#more(this.entry)}
+        ${this.entry === undefined ? nothing : html`<div class="actions">${this.#more(this.entry)}</div>`}
       </div>
     </form>`;
   }

@@ -60,7 +60,7 @@ function unit(value: number, name: string, digits: number): string {
     format = new Intl.NumberFormat(language, {
       style: "unit",
       unit: name,
-      unitDisplay: name === "byte" ? "narrow" : "short",
+      unitDisplay: "short",
       maximumFractionDigits: digits,
     });
     units.set(key, format);

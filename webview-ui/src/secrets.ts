@@ -77,16 +77,18 @@ class Secrets extends Light {
     return html`<section class="card" aria-labelledby="secrets-title">
       <div class="toolbar">
         <h2 id="secrets-title">${t("Secrets")}</h2>
-        <vscode-textfield
-          class="filter"
-          .label=${t("Filter secrets")}
+        <input
+          class="input filter"
+          type="text"
+          spellcheck="false"
+          aria-label=${t("Filter secrets")}
           placeholder=${t("Filter")}
           .value=${this.#text}
           @input=${(event: Event) => {
             this.#text = (event.target as HTMLInputElement).value;
             this.#arrange();
           }}
-        ></vscode-textfield>
+        />
         <select
           class="input"
           aria-label=${t("Show")}
@@ -101,18 +103,19 @@ class Secrets extends Light {
           )}
         </select>
         <span class="dim count" role="status">${countText(rows.length, this.entries.length)}</span>
-        <span class="space"></span>
-        <vscode-button secondary @click=${() => this.host.run("onecli.mapping.import")}
-          >${t("Import…")}</vscode-button
-        >
-        ${
-          this.isTeams
-            ? nothing
-            : html`<vscode-button secondary @click=${() => this.host.run("onecli.storedSecret.add")}
-                >${t("Add Stored Secret…")}</vscode-button
-              >`
-        }
-        <vscode-button @click=${() => this.#edit("")}>${t("Add Mapping")}</vscode-button>
+        <div class="actions">
+          <vscode-button secondary @click=${() => this.host.run("onecli.mapping.import")}
+            >${t("Import…")}</vscode-button
+          >
+          ${
+            this.isTeams
+              ? nothing
+              : html`<vscode-button secondary @click=${() => this.host.run("onecli.storedSecret.add")}
+                  >${t("Add Stored Secret…")}</vscode-button
+                >`
+          }
+          <vscode-button @click=${() => this.#edit("")}>${t("Add Mapping")}</vscode-button>
+        </div>
       </div>
       ${this.#selected.size > 0 ? this.#bulk() : nothing} ${this.#messages()}
       <onecli-grid
