@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { busyState, DashboardPage } from "../support/dashboardPage.ts";
+import { colorThemes } from "../support/vscode/workbench.ts";
 
 /** One stop of a walk by Tab. */
 interface Stop {
@@ -108,6 +109,26 @@ describe("the dashboard's page, whoever uses it", function () {
     }
   };
 
+  /** Of a button's text and what is behind it, as WCAG 2 counts it. */
+  const contrast = (name: string) =>
+    page.evaluate<number>(
+      `(() => {
+        const base = [...document.querySelectorAll("vscode-button")]
+          .find((one) => one.textContent.trim() === ${JSON.stringify(name)}).shadowRoot.querySelector(".base");
+        const parse = (color) => color.match(/[0-9.]+/g).map(Number);
+        const isOpaque = (color) => (parse(color)[3] ?? 1) === 1;
+        let at = base;
+        while (!isOpaque(getComputedStyle(at).backgroundColor)) at = at.parentElement ?? at.getRootNode().host;
+        const luminance = (color) => parse(color).slice(0, 3)
+          .map((part) => part / 255)
+          .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+          .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+        const [low, high] = [getComputedStyle(base).color, getComputedStyle(at).backgroundColor]
+          .map(luminance).sort((a, b) => a - b);
+        return (high + 0.05) / (low + 0.05);
+      })()`,
+    );
+
   before(async () => {
     profile = await mkdtemp(join(tmpdir(), "onecli-dashboard-"));
     dashboard = await DashboardPage.launch(profile);
@@ -153,6 +174,19 @@ describe("the dashboard's page, whoever uses it", function () {
           .map((one) => one.className || one.localName)`,
       );
       assert.deepEqual(wide, [], "wider than its place");
+    });
+  }
+
+  for (const theme of colorThemes) {
+    // Which axe cannot see: the text is in another tree than its ground.
+    it(`has buttons that can be read in ${theme}, with the focus and without`, async () => {
+      await show(1280, 900, 1);
+      await dashboard.open(theme);
+      for (const name of ["Disconnect", "Add Mapping"]) {
+        assert.ok((await contrast(name)) >= 4.5, name);
+        await button(name).focus();
+        assert.ok((await contrast(name)) >= 4.5, `${name}, focused`);
+      }
     });
   }
 
