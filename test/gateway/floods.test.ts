@@ -22,7 +22,7 @@ import {
   uint32,
   windowUpdate,
 } from "../support/http2Frames.ts";
-import { descriptorsBackTo, openDescriptors } from "../support/resources.ts";
+import { descriptorsAtRest, descriptorsBackTo } from "../support/resources.ts";
 import { openTls } from "../support/wire.ts";
 
 const h1Host = "api.openai.com";
@@ -202,19 +202,10 @@ describe("a flood", () => {
   }
 
   /** Lets go of every connection that is kept for later. */
-  async function idle(): Promise<number> {
+  function idle(): Promise<number> {
     fixture.upstream.dropConnections();
     upstream.dropConnections();
-    let before = -1;
-    // Closing takes turns of the event loop at both ends.
-    for (let unchanged = 0; unchanged < 200; unchanged++) {
-      if (openDescriptors() !== before) {
-        before = openDescriptors();
-        unchanged = 0;
-      }
-      await new Promise(setImmediate);
-    }
-    return before;
+    return descriptorsAtRest();
   }
 
   for (const host of [h1Host, h2Host]) {
