@@ -16,5 +16,5 @@ ENV XDG_STATE_HOME=/var/lib/onecli
 VOLUME ["/var/lib/onecli"]
 EXPOSE 8080 8081
 USER 65532:65532
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "/app/gateway.js"]
+ENTRYPOINT ["/nodejs/bin/node", "/app/gateway.js"]
 CMD ["serve", "--config", "/etc/onecli/onecli.json"]

@@ -29,9 +29,7 @@ const common = {
   legalComments: "linked",
   logLevel: "warning",
 };
-// The young generation as in the extension's thread (gatewayThread.ts).
-const shebang = "#!/usr/bin/env -S node --max-semi-space-size=4";
-await build({ ...common, entryPoints: { gateway: "src/main.ts" }, banner: { js: shebang } });
+await build({ ...common, entryPoints: { gateway: "src/main.ts" }, banner: { js: "#!/usr/bin/env node" } });
 // The image of the gateway has no editor.
 if (!process.argv.includes("--gateway")) {
   await build({ ...common, entryPoints: { extension: "src/extension.ts" }, external: ["vscode"] });

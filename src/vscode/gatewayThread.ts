@@ -178,13 +178,7 @@ export class GatewayThread {
   }
 
   #makeWorker(): Worker {
-    const worker = new Worker(this.#options.file, {
-      stdout: true,
-      stderr: true,
-      // A young generation that is looked through often: chunks of bodies hold memory outside the heap, and where they
-      // pile up V8 goes through the whole heap instead.
-      resourceLimits: { maxYoungGenerationSizeMb: 12 },
-    });
+    const worker = new Worker(this.#options.file, { stdout: true, stderr: true });
     this.#worker = worker;
     // Nothing of the thread's output may reach the host's console: it is not ours to read.
     worker.stdout.resume();
