@@ -1,4 +1,5 @@
 // Builds the object graph and starts it.
+import "./vscode/zodWithoutCode.ts";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { askPerson, tellTooLate } from "./vscode/apiQuestion.ts";
@@ -15,7 +16,7 @@ import { MappingStore } from "./vscode/mappingStore.ts";
 import { MappingsTree } from "./vscode/mappingsTree.ts";
 import { Notifications, openSetting, showWithActions } from "./vscode/notifications.ts";
 import { explain, explainInEnglish, Session } from "./vscode/session.ts";
-import { onDidChangeSettings, readSettings, SettingError } from "./vscode/settings.ts";
+import { CurrentSettings, onDidChangeSettings, SettingError } from "./vscode/settings.ts";
 import { StaleTerminals } from "./vscode/staleTerminals.ts";
 import { StatusBar } from "./vscode/statusBar.ts";
 import { StoredSecretStore } from "./vscode/storedSecretStore.ts";
@@ -39,7 +40,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const storedSecrets = new StoredSecretStore(context.secrets, folder, () => identity.workspaceId());
   const teams = new TeamStore(context.secrets, folder);
   const notifications = new Notifications();
-  const stale: StaleTerminals = new StaleTerminals(readSettings, () => terminals);
+  const settings = disposables.add(new CurrentSettings());
+  const stale: StaleTerminals = new StaleTerminals(settings.read, () => terminals);
   const writes = disposables.add(
     new ApiWrites({
       session: () => current,
@@ -57,7 +59,7 @@ export function activate(context: vscode.ExtensionContext): void {
     storedSecrets,
     teams,
     logger: log,
-    settings: readSettings,
+    settings: settings.read,
     onRequestFailed: (code, host) => void notifications.requestFailed(code, host),
     onPlaceholderLeak: (service, host) => void notifications.placeholderLeaked(service, host),
     onRestart: () => notifications.gatewayRestarts(),

@@ -1,5 +1,5 @@
 // The OpenAPI document of the endpoints.
-import { z } from "zod";
+import * as z from "zod";
 import { createDocument, type ZodOpenApiOperationObject } from "zod-openapi";
 import { describeError, type ErrorCode } from "../core/errors.ts";
 import { version } from "../shared/version.ts";

@@ -1,5 +1,5 @@
 // Which secret a request would get, and why: the same look-up as at a request, told step by step.
-import { z } from "zod";
+import * as z from "zod";
 import { type Credential, indexCredentials, isStored, sourceOf } from "./credentialIndex.ts";
 import { isOneCliError } from "./errors.ts";
 import { type Authority, covers, formatAuthority } from "./hostname.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isOneCliError } from "./errors.ts";
 import { parseSecretReference, type SecretReference } from "./secretReference.ts";
 import {

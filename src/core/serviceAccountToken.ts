@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { OneCliError } from "./errors.ts";
 
 /** What a pasted token says, checked. `token` is a credential: it goes to the SDK and to secret storage only. */

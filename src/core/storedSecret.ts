@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type SecretValue } from "./secretValue.ts";
 import {
   describeIssue,

@@ -1,5 +1,5 @@
 // Which requests get a secret, and how: what a mapping and a stored secret have in common.
-import { z } from "zod";
+import * as z from "zod";
 import { formatHostPattern, HostnameError, type HostPattern, parseHostPattern } from "./hostname.ts";
 import { everyPath, parsePathPrefix, PathError } from "./requestPath.ts";
 import { findService, type Rule } from "./serviceRules.ts";

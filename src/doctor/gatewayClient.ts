@@ -1,6 +1,6 @@
 // The doctor's way to the gateway: plain http to onecli.internal, by the variables of the environment that it examines.
 import { Agent, request } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { doctorDomain, infoUrl } from "../core/internalSite.ts";
 import { proxyVariables, sessionMarker } from "../core/terminalEnvironment.ts";
 import { type Evidence, evidence, type OpenedRun, openedRun } from "../shared/doctorProtocol.ts";

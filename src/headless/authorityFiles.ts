@@ -1,7 +1,7 @@
 // A CA that the configuration names: gateways that stand in for each other must have the same.
 import { join } from "node:path";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import {
   AuthorityExpiredError,
   CertificateAuthority,

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { HostnameError, httpsPort, parseHostPattern } from "../core/hostname.ts";
 import { type Mapping, parseMappings } from "../core/mapping.ts";
 import { parseStoredSecret } from "../core/storedSecret.ts";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { OneCliError } from "../core/errors.ts";
 import { type Mapping, type MappingInput, parseMapping, parseMappings } from "../core/mapping.ts";
 import { readConfig } from "./config.ts";

@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { createSecureContext } from "node:tls";
-import { z } from "zod";
+import * as z from "zod";
 import { type GatewayEndpoint } from "../core/terminalEnvironment.ts";
 import { type ServerIdentity } from "../shared/serverIdentity.ts";
 import { readCertificateAndKey, type Surroundings } from "./surroundings.ts";

@@ -1,6 +1,6 @@
 // The program onecli-gateway.
 import { readFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { type GatewayEndpoint, terminalEnvironment } from "../core/terminalEnvironment.ts";
 import { makeAgent } from "./agents.ts";
 import { makeAuthority } from "./authorityFiles.ts";

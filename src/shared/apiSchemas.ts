@@ -1,5 +1,5 @@
 // The bodies of the API, in and out. What people read in the OpenAPI document comes from here.
-import { z } from "zod";
+import * as z from "zod";
 import { errorCodes } from "../core/errors.ts";
 import { ruleSchema } from "../core/target.ts";
 import { activityRecord, explainResult } from "./gatewayProtocol.ts";

@@ -1,5 +1,5 @@
 // What the doctor asks of a running gateway, over http://onecli.internal/doctor, and what the gateway saw of its probes.
-import { z } from "zod";
+import * as z from "zod";
 
 /** Answer to `POST /doctor`: an echo below `domain` is there until it is closed, or `lifetime` milliseconds have passed. */
 export const openedRun = z.object({

@@ -1,5 +1,5 @@
 // What the extension host and the gateway thread say to each other. Both sides parse what they get.
-import { z } from "zod";
+import * as z from "zod";
 import { errorCodes } from "../core/errors.ts";
 import { explanationSchema } from "../core/explanation.ts";
 import { mappingSchema } from "../core/mapping.ts";
@@ -185,6 +185,19 @@ export const fromGateway = z.discriminatedUnion("type", [
     message: z.string(),
   }),
 ]);
+
+/** What `done` carries, for the requests whose result is of interest. */
+export const results = {
+  connect: connectResult,
+  listVaults: vaultList,
+  listItems: itemList,
+  listFields: fieldList,
+  cacheAges: ageList,
+  explain: explainResult,
+} as const;
+
+type Results = { readonly [T in keyof typeof results]: z.infer<(typeof results)[T]> };
+export type ResultOf<T extends ToGateway["type"]> = T extends keyof Results ? Results[T] : unknown;
 
 export type ToGateway = z.infer<typeof toGateway>;
 export type FromGateway = z.infer<typeof fromGateway>;

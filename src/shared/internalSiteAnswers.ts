@@ -1,5 +1,5 @@
 // What http://onecli.internal/ answers, as far as a relay to another gateway reads it.
-import { z } from "zod";
+import * as z from "zod";
 
 export const helpAnswer = z.object({ product: z.literal("OneCLI") });
 

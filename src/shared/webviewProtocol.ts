@@ -7,12 +7,7 @@
 // No value of a secret and no token ever crosses.
 import * as z from "zod/mini";
 import { reportSchema } from "./doctorReport.ts";
-
-/** A page from before an update of the extension is told to load anew. */
-export const protocolVersion = 1;
-
-/** Records of activity that host and page keep. */
-export const activityCapacity = 1_000;
+import { activityCapacity } from "./webviewConstants.ts";
 
 const text = (length = 2_000) => z.string().check(z.maxLength(length));
 const count = z.int().check(z.minimum(0));

@@ -1,6 +1,6 @@
 import type { ActivityRecord } from "../shared/gatewayProtocol.ts";
 import { Traffic } from "../shared/traffic.ts";
-import { activityCapacity } from "../shared/webviewProtocol.ts";
+import { activityCapacity } from "../shared/webviewConstants.ts";
 
 /** A record, and what it was about at that time. */
 export interface KeptRecord<T> {

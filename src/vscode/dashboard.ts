@@ -1,13 +1,8 @@
 // The dashboard: one panel, whose page shows what the host tells it. While it is hidden there is no page.
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
-import {
-  protocolVersion,
-  type QuestionName,
-  questions,
-  toHost,
-  type ToPage,
-} from "../shared/webviewProtocol.ts";
+import { protocolVersion } from "../shared/webviewConstants.ts";
+import type { QuestionName, ToPage } from "../shared/webviewProtocol.ts";
 import { DashboardAnswers } from "./dashboardAnswers.ts";
 import { DashboardFeed } from "./dashboardFeed.ts";
 import { failureOf } from "./dashboardRows.ts";
@@ -15,6 +10,10 @@ import { Disposables } from "./disposables.ts";
 import type { Doctor } from "./doctor.ts";
 import { dashboardHtml } from "./html.ts";
 import type { Session } from "./session.ts";
+
+/** Loaded with the first panel. */
+const contract = () => import("../shared/webviewProtocol.ts");
+type Contract = Awaited<ReturnType<typeof contract>>;
 
 export const dashboardType = "onecli.dashboard";
 
@@ -109,7 +108,8 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
     };
     webview.options = { enableScripts: true, localResourceRoots: [files] };
     const uri = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(files, name)).toString();
-    webview.onDidReceiveMessage((data: unknown) => this.#receive(data));
+    const loaded = contract();
+    webview.onDidReceiveMessage(async (data: unknown) => this.#receive(data, await loaded));
     panel.onDidChangeViewState(() => {
       if (!panel.visible) {
         this.#feed.stop();
@@ -130,7 +130,7 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
     });
   }
 
-  #receive(data: unknown): void {
+  #receive(data: unknown, { toHost, questions }: Contract): void {
     const message = toHost.safeParse(data);
     if (!message.success) {
       this.#parts.logger.warn("The dashboard sent a message that is not of the protocol; it was dropped.");
@@ -144,7 +144,7 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
         void vscode.commands.executeCommand(message.data.command);
         break;
       case "ask":
-        void this.#answer(message.data.id, message.data.name, message.data.body);
+        void this.#answer(message.data.id, message.data.name, message.data.body, questions);
         break;
     }
   }
@@ -156,7 +156,12 @@ export class Dashboard implements vscode.Disposable, vscode.WebviewPanelSerializ
     this.#feed.start((message) => this.#send(message));
   }
 
-  async #answer(id: number, name: QuestionName, body: unknown): Promise<void> {
+  async #answer(
+    id: number,
+    name: QuestionName,
+    body: unknown,
+    questions: Contract["questions"],
+  ): Promise<void> {
     try {
       const parsed = questions[name].body.safeParse(body);
       if (!parsed.success) {

@@ -1,6 +1,7 @@
 // What the dashboard's page is told: everything once, then what has changed. While nobody listens, nothing is computed.
 import * as vscode from "vscode";
-import { type Patch, protocolVersion, type Snapshot, type ToPage } from "../shared/webviewProtocol.ts";
+import { protocolVersion } from "../shared/webviewConstants.ts";
+import type { Patch, Snapshot, ToPage } from "../shared/webviewProtocol.ts";
 import { ActivityLog } from "./activityLog.ts";
 import {
   activityRow,

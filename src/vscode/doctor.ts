@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as vscode from "vscode";
-import { type Report, reportSchema } from "../shared/doctorReport.ts";
+import type { Report } from "../shared/doctorReport.ts";
 import type { DoctorState } from "../shared/webviewProtocol.ts";
 import { openSetting, showWithActions } from "./notifications.ts";
 import { shellCommand } from "./shellCommand.ts";
@@ -128,6 +128,7 @@ function untilReported(folder: string, terminal: vscode.Terminal): Promise<Repor
 
 async function readReport(file: string): Promise<Report | undefined> {
   try {
+    const { reportSchema } = await import("../shared/doctorReport.ts");
     return reportSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch {
     // Not there yet: it comes whole, by renaming.

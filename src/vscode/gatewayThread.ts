@@ -3,15 +3,18 @@ import { Worker } from "node:worker_threads";
 import type { z } from "zod";
 import { isOneCliError, OneCliError, toOneCliError } from "../core/errors.ts";
 import type { Logger } from "../core/ports.ts";
-import {
-  type ActivityRecord,
-  fromGateway,
-  type ManagementWrite,
-  type StartOptions,
-  startResult,
-  type StartResult,
-  type ToGateway,
+import type {
+  ActivityRecord,
+  ManagementWrite,
+  ResultOf,
+  StartOptions,
+  StartResult,
+  ToGateway,
 } from "../shared/gatewayProtocol.ts";
+
+/** Loaded with the first thread: a window where nothing is mapped has none. */
+const protocol = () => import("../shared/gatewayProtocol.ts");
+type Protocol = Awaited<ReturnType<typeof protocol>>;
 
 export type ThreadState =
   | { readonly kind: "stopped" }
@@ -56,7 +59,7 @@ const defaultTimes: ThreadTimes = {
 
 type WithoutId<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
 /** A message that is answered; its number is the thread's affair. */
-export type Request = WithoutId<ToGateway>;
+type Request = WithoutId<ToGateway>;
 type Notice = Exclude<ToGateway, { readonly id: number }>;
 
 interface Pending {
@@ -103,8 +106,11 @@ export class GatewayThread {
   }
 
   /** Asks the running gateway. @throws OneCliError: its own, or `gateway-stopping` if the thread ends meanwhile. */
-  async request<T>(message: Request, result: z.ZodType<T>): Promise<T> {
-    return result.parse(await this.#send(message));
+  async request<R extends Request>(message: R): Promise<ResultOf<R["type"]>> {
+    const result = await this.#send(message);
+    const { results } = await protocol();
+    const schemas: Partial<Record<ToGateway["type"], z.ZodType>> = results;
+    return (schemas[message.type]?.parse(result) ?? result) as ResultOf<R["type"]>;
   }
 
   /** Tells the running gateway something that needs no answer; nothing if it does not run. */
@@ -154,8 +160,9 @@ export class GatewayThread {
     };
     try {
       const options = await this.#options.startOptions();
+      const { fromGateway, startResult } = await protocol();
       assertWanted();
-      worker = this.#makeWorker();
+      worker = this.#makeWorker(fromGateway);
       const start = startResult.parse(await this.#send({ type: "start", options }));
       await this.#options.onStarted(start);
       assertWanted();
@@ -177,13 +184,13 @@ export class GatewayThread {
     }
   }
 
-  #makeWorker(): Worker {
+  #makeWorker(fromGateway: Protocol["fromGateway"]): Worker {
     const worker = new Worker(this.#options.file, { stdout: true, stderr: true });
     this.#worker = worker;
     // Nothing of the thread's output may reach the host's console: it is not ours to read.
     worker.stdout.resume();
     worker.stderr.resume();
-    worker.on("message", (data: unknown) => this.#receive(worker, data));
+    worker.on("message", (data: unknown) => this.#receive(worker, fromGateway.safeParse(data)));
     worker.on("error", (error) => this.#options.logger.error(`The gateway thread failed (${error.name}).`));
     worker.once("exit", () => this.#ended(worker));
     return worker;
@@ -201,8 +208,7 @@ export class GatewayThread {
     });
   }
 
-  #receive(worker: Worker, data: unknown): void {
-    const parsed = fromGateway.safeParse(data);
+  #receive(worker: Worker, parsed: ReturnType<Protocol["fromGateway"]["safeParse"]>): void {
     if (!parsed.success) {
       this.#options.logger.error("The gateway thread sent a message that is not of the protocol.");
       return;

@@ -1,8 +1,8 @@
 // What makes this window's gateway the same one after a reload, so that the terminals it left behind go on working.
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Memento, SecretStorage } from "vscode";
-import { z } from "zod";
-import { authorityPems, type AuthorityPems } from "../shared/gatewayProtocol.ts";
+import * as z from "zod";
+import type { AuthorityPems } from "../shared/gatewayProtocol.ts";
 
 const authorityKey = "onecli.authority";
 const workspaceKey = "onecli.workspace";
@@ -22,6 +22,7 @@ export class IdentityStore {
 
   /** The CA that all windows share; undefined before the first gateway has made one. */
   async authority(): Promise<AuthorityPems | undefined> {
+    const { authorityPems } = await import("../shared/gatewayProtocol.ts");
     const stored = authorityPems.safeParse(parseJson(await this.#secrets.get(authorityKey)));
     return stored.success ? stored.data : undefined;
   }

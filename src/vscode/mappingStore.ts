@@ -1,5 +1,5 @@
 import type { Memento } from "vscode";
-import { z } from "zod";
+import * as z from "zod";
 import { type Mapping, type MappingInput, mappingSchema, parseMapping } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
 import { namedTwice } from "../core/target.ts";

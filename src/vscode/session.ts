@@ -5,22 +5,15 @@ import { describeError, type ErrorCode, isMappingError, isOneCliError, OneCliErr
 import { formatSecretReference } from "../core/secretReference.ts";
 import { type StoredSecretInput } from "../core/storedSecret.ts";
 import { type TerminalEnvironment, terminalEnvironment } from "../core/terminalEnvironment.ts";
-import {
-  type ActivityRecord,
-  ageList,
-  type ConnectResult,
-  connectResult,
-  type ExplainResult,
-  explainResult,
-  fieldList,
-  itemList,
-  type ManagementWrite,
-  type StartOptions,
-  type StartResult,
-  vaultList,
+import type {
+  ActivityRecord,
+  ConnectResult,
+  ExplainResult,
+  ManagementWrite,
+  StartOptions,
+  StartResult,
 } from "../shared/gatewayProtocol.ts";
-import { z } from "zod";
-import { GatewayThread, type Request, type ThreadState } from "./gatewayThread.ts";
+import { GatewayThread, type ThreadState } from "./gatewayThread.ts";
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
 import { coreText, inWords } from "./l10n.ts";
@@ -77,7 +70,6 @@ interface SessionOptions {
   readonly onApiFault: (fault: string) => void;
 }
 
-const nothing = z.unknown();
 /** The same each time: views compare what they have shown with what is there. */
 const none: readonly never[] = [];
 const noAccount: Account = { kind: "none" };
@@ -244,7 +236,7 @@ export class Session implements vscode.Disposable {
       await this.#thread.start();
       let result: ConnectResult;
       try {
-        result = await this.#thread.request({ type: "connect", token }, connectResult);
+        result = await this.#thread.request({ type: "connect", token });
         if (isUnwanted()) {
           await this.#useStored();
           return undefined;
@@ -364,13 +356,13 @@ export class Session implements vscode.Disposable {
     if (this.#team !== undefined) {
       return (await this.#requireTeam()).explain(host, path);
     }
-    return this.#ask({ type: "explain", host, path }, explainResult);
+    return (await this.#running()).request({ type: "explain", host, path });
   }
 
   /** Reads a secret once, without showing it. @throws OneCliError */
   async test(reference: string): Promise<void> {
     this.assertOwn(t("Tests of a reference that is not mapped"));
-    await this.#ask({ type: "test", reference }, nothing);
+    await (await this.#running()).request({ type: "test", reference });
   }
 
   /** Tests the secret of a mapping and keeps the outcome as its state. @throws OneCliError */
@@ -399,16 +391,16 @@ export class Session implements vscode.Disposable {
     this.#forgetErrors();
   }
 
-  listVaults() {
-    return this.#ask({ type: "listVaults" }, vaultList);
+  async listVaults() {
+    return (await this.#running()).request({ type: "listVaults" });
   }
 
-  listItems(vaultId: string) {
-    return this.#ask({ type: "listItems", vaultId }, itemList);
+  async listItems(vaultId: string) {
+    return (await this.#running()).request({ type: "listItems", vaultId });
   }
 
-  listFields(vaultId: string, itemId: string) {
-    return this.#ask({ type: "listFields", vaultId, itemId }, fieldList);
+  async listFields(vaultId: string, itemId: string) {
+    return (await this.#running()).request({ type: "listFields", vaultId, itemId });
   }
 
   /** Milliseconds since the cached value of a mapping was read; undefined where none is cached. */
@@ -417,7 +409,7 @@ export class Session implements vscode.Disposable {
       return undefined;
     }
     const references = [formatSecretReference(entry.reference)];
-    const [age] = await this.#thread.request({ type: "cacheAges", references }, ageList);
+    const [age] = await this.#thread.request({ type: "cacheAges", references });
     return age ?? undefined;
   }
 
@@ -529,11 +521,11 @@ export class Session implements vscode.Disposable {
     this.#news.dispose();
   }
 
-  /** Asks the gateway, which is started if it does not run. */
-  async #ask<T>(question: Request, answer: z.ZodType<T>): Promise<T> {
+  /** The gateway, which is started if it does not run. */
+  async #running(): Promise<GatewayThread> {
     this.assertOwn(t("Browsing the vaults"));
     await this.#thread.start();
-    return this.#thread.request(question, answer);
+    return this.#thread;
   }
 
   #environment({ endpoint, files }: StartResult): TerminalEnvironment {
@@ -598,7 +590,7 @@ export class Session implements vscode.Disposable {
       return undefined;
     }
     try {
-      await this.#thread.request({ type: "checkRelay" }, nothing);
+      await this.#thread.request({ type: "checkRelay" });
       return undefined;
     } catch (error) {
       // The thread may have ended meanwhile; the next one is asked again.
@@ -762,7 +754,7 @@ export class Session implements vscode.Disposable {
     if (token === undefined) {
       this.#thread.notify({ type: "disconnect" });
     } else {
-      await this.#thread.request({ type: "useAccount", token }, nothing);
+      await this.#thread.request({ type: "useAccount", token });
     }
   }
 
@@ -789,7 +781,7 @@ export class Session implements vscode.Disposable {
     if (this.#thread.state.kind !== "stopped" || this.#wantsGateway()) {
       // A start that is under way has read the mappings from before; what is there after it is sent.
       await this.#thread.start();
-      await this.#thread.request({ type: "setMappings", mappings: this.entries.map(toInput) }, nothing);
+      await this.#thread.request({ type: "setMappings", mappings: this.entries.map(toInput) });
     }
     this.#changed.fire();
   }
@@ -804,7 +796,7 @@ export class Session implements vscode.Disposable {
       if (this.#thread.state.kind !== "stopped" || this.#wantsGateway()) {
         await this.#thread.start();
         const storedSecrets = await this.#options.storedSecrets.withValues();
-        await this.#thread.request({ type: "setStoredSecrets", storedSecrets }, nothing);
+        await this.#thread.request({ type: "setStoredSecrets", storedSecrets });
       }
       this.#changed.fire();
     };

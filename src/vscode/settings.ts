@@ -1,9 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import * as vscode from "vscode";
-import { z } from "zod";
+import * as z from "zod";
 import { assertNotItself, ParentProxyError, parseParentProxy } from "../core/parentProxy.ts";
-import { type StartOptions } from "../shared/gatewayProtocol.ts";
+import type { StartOptions } from "../shared/gatewayProtocol.ts";
 import { ofCore, type Phrase, PhraseError, t } from "./phrase.ts";
 
 const section = "onecli";
@@ -66,6 +66,20 @@ export function readSettings(): Settings {
     apiEnabled: configuration.get("api.enabled"),
     apiPort: configuration.get("api.port"),
   });
+}
+
+/** The settings, read once for each change: every batch of activity asks for them. */
+export class CurrentSettings implements vscode.Disposable {
+  #settings: Settings | undefined;
+  readonly #subscription = vscode.workspace.onDidChangeConfiguration(() => {
+    this.#settings = undefined;
+  });
+
+  readonly read = (): Settings => (this.#settings ??= readSettings());
+
+  dispose(): void {
+    this.#subscription.dispose();
+  }
 }
 
 /** Calls `listener` when settings change on which the gateway depends, or the ones of terminals. */

@@ -2,7 +2,7 @@
 // given them, and are kept nowhere else.
 import { join } from "node:path";
 import type { Disposable, SecretStorage } from "vscode";
-import { z } from "zod";
+import * as z from "zod";
 import { unusable } from "../core/injection.ts";
 import { everyPath } from "../core/requestPath.ts";
 import { parseStoredSecret, type StoredSecretEntry, type StoredSecretInput } from "../core/storedSecret.ts";

@@ -3,20 +3,14 @@ import { X509Certificate } from "node:crypto";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { getCACertificates, rootCertificates } from "node:tls";
-import { z } from "zod";
+import type * as z from "zod";
 import { type MappingInput } from "../core/mapping.ts";
 import { everyPath } from "../core/requestPath.ts";
 import type { Target } from "../core/target.ts";
-import {
-  activityAnswer,
-  connectAnswer,
-  explainAnswer,
-  mappingAnswer,
-  statusAnswer,
-} from "../shared/apiSchemas.ts";
-import { activityRecord, type ConnectResult, type ExplainResult } from "../shared/gatewayProtocol.ts";
+import type { ConnectResult, ExplainResult } from "../shared/gatewayProtocol.ts";
 import { refusalAnswer } from "../shared/internalSiteAnswers.ts";
 import { type Phrase, PhraseError, t } from "./phrase.ts";
+import type { Activity, Status, TeamMapping } from "./teamAnswers.ts";
 
 /** Milliseconds for an answer. A write may wait for a person, where the API is that of another editor. */
 const readPatience = 10_000;
@@ -24,17 +18,9 @@ const writePatience = 75_000;
 
 const maxAnswer = 8 * 1024 * 1024;
 
-/** A later gateway may say more than is known here. */
-const mappings = z.object({ mappings: z.array(mappingAnswer.strip()) });
-const activity = z.object({ records: z.array(activityRecord.strip()), last: activityAnswer.shape.last });
-const status = z.object({
-  onePassword: statusAnswer.shape.onePassword.strip(),
-  proxy: statusAnswer.shape.proxy.strip(),
-});
-
-export type TeamMapping = z.infer<typeof mappingAnswer>;
-type Activity = z.infer<typeof activity>;
-type Status = z.infer<typeof status>;
+/** Loaded where a team's gateway is used. */
+const answers = () => import("./teamAnswers.ts");
+type Answers = Awaited<ReturnType<typeof answers>>;
 
 type Fault =
   | "invalid"
@@ -129,16 +115,16 @@ export class TeamApi {
   }
 
   async status(): Promise<Status> {
-    return this.#ask(status, "GET", `${vault}/status`);
+    return this.#ask(({ status }) => status, "GET", `${vault}/status`);
   }
 
   async mappings(): Promise<readonly TeamMapping[]> {
-    return (await this.#ask(mappings, "GET", `${vault}/mappings`)).mappings;
+    return (await this.#ask(({ mappings }) => mappings, "GET", `${vault}/mappings`)).mappings;
   }
 
   /** @param since id of a record: only later ones. */
   activity(since: number): Promise<Activity> {
-    return this.#ask(activity, "GET", `/api/activity?since=${since}`);
+    return this.#ask(({ activity }) => activity, "GET", `/api/activity?since=${since}`);
   }
 
   async put(mapping: MappingInput): Promise<void> {
@@ -157,11 +143,11 @@ export class TeamApi {
   /** @param path path and query. */
   explain(host: string, path: string): Promise<ExplainResult> {
     const query = new URLSearchParams({ host, path });
-    return this.#ask(explainAnswer.strip(), "GET", `/api/explain?${query.toString()}`);
+    return this.#ask(({ explanation }) => explanation, "GET", `/api/explain?${query.toString()}`);
   }
 
   connect(token: string): Promise<ConnectResult> {
-    return this.#ask(connectAnswer.strip(), "POST", `${vault}/connect`, { token });
+    return this.#ask(({ connection }) => connection, "POST", `${vault}/connect`, { token });
   }
 
   async disconnect(): Promise<void> {
@@ -172,8 +158,14 @@ export class TeamApi {
     this.#agent.destroy();
   }
 
-  async #ask<T>(schema: z.ZodType<T>, method: string, path: string, json?: unknown): Promise<T> {
+  async #ask<T>(
+    schemaOf: (answers: Answers) => z.ZodType<T>,
+    method: string,
+    path: string,
+    json?: unknown,
+  ): Promise<T> {
     const text = await this.#send(method, path, json);
+    const schema = schemaOf(await answers());
     try {
       return schema.parse(JSON.parse(text));
     } catch {

@@ -8,7 +8,8 @@ import { type Entry, MappingError, readEntry, type StoredMapping, toInput } from
 import { inWords } from "./l10n.ts";
 import { ofCore, t } from "./phrase.ts";
 import type { Account, EntryState } from "./states.ts";
-import { fingerprint, TeamApi, TeamGatewayError, type TeamMapping } from "./teamApi.ts";
+import type { TeamMapping } from "./teamAnswers.ts";
+import { fingerprint, TeamApi, TeamGatewayError } from "./teamApi.ts";
 import type { TeamConnection } from "./teamStore.ts";
 
 /** Milliseconds between two looks, while somebody sees the mappings and otherwise. */

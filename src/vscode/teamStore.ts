@@ -1,7 +1,7 @@
 // How the team's gateway is reached, at rest.
 import { join } from "node:path";
 import type { Disposable, SecretStorage } from "vscode";
-import { z } from "zod";
+import * as z from "zod";
 import { SealedText } from "./sealedText.ts";
 
 const teamConnection = z.strictObject({

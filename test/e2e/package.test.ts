@@ -37,6 +37,7 @@ describe("the package", function () {
       "dist/extension.js",
       "dist/gateway.js",
       "dist/gateway.js.LEGAL.txt",
+      "dist/publicSuffixes.js",
       "dist/webview/dashboard.css",
       "dist/webview/dashboard.js",
       "dist/webview/dashboard.js.LEGAL.txt",

@@ -2,13 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BrowserContext, type Page } from "playwright-core";
+import { protocolVersion } from "../../src/shared/webviewConstants.ts";
 import {
   type ActivityRow,
   type Answer,
   type Body,
   type DashboardState,
   type EntryRow,
-  protocolVersion,
   type QuestionName,
   questions,
   toHost,

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join, sep } from "node:path";
 import * as vscode from "vscode";
 import { z } from "zod";
 
@@ -16,6 +18,13 @@ describe("the extension", () => {
     assert.ok(found);
     extension = found;
     await extension.activate();
+  });
+
+  it("loads one file of its own to activate: no SDK, no WebAssembly, no list of public suffixes", () => {
+    const dist = join(extension.extensionPath, "dist");
+    const isOurs = (file: string) => file.startsWith(join(dist, sep));
+    const loaded = Object.keys(createRequire(import.meta.url).cache).filter(isOurs);
+    assert.deepEqual(loaded, [join(dist, "extension.js")]);
   });
 
   it("activates, and hands nothing to other extensions", () => {

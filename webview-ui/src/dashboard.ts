@@ -1,5 +1,6 @@
 import { html, type TemplateResult } from "lit";
-import { type DashboardState, protocolVersion, type ServiceRow } from "../../src/shared/webviewProtocol.ts";
+import { protocolVersion } from "../../src/shared/webviewConstants.ts";
+import type { DashboardState, ServiceRow } from "../../src/shared/webviewProtocol.ts";
 import "./accountCard.ts";
 import "./activity.ts";
 import "./doctorCard.ts";

@@ -1,10 +1,10 @@
 // The extension host, as the page sees it.
+import { protocolVersion } from "../../src/shared/webviewConstants.ts";
 import {
   type Answer,
   type Body,
   type Failure,
   type PageCommand,
-  protocolVersion,
   type QuestionName,
   questions,
   type ToHost,

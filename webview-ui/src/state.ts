@@ -1,11 +1,7 @@
 // What the host has said so far, put together.
 import { chartMinutes, type Minute } from "../../src/shared/traffic.ts";
-import {
-  activityCapacity,
-  type DashboardState,
-  type EntryKey,
-  type Patch,
-} from "../../src/shared/webviewProtocol.ts";
+import { activityCapacity } from "../../src/shared/webviewConstants.ts";
+import type { DashboardState, EntryKey, Patch } from "../../src/shared/webviewProtocol.ts";
 
 export function applyPatch(state: DashboardState, patch: Patch): DashboardState {
   const next = { ...state };

@@ -1,6 +1,6 @@
 // Mappings from and to a file: hosts and references, never a value.
 import * as vscode from "vscode";
-import { z } from "zod";
+import * as z from "zod";
 import { parseMapping } from "../../core/mapping.ts";
 import { showWithActions } from "../notifications.ts";
 import type { Session } from "../session.ts";

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
 import { isOneCliError } from "../../../src/core/errors.ts";
 import { GatewayThread, type ThreadState } from "../../../src/vscode/gatewayThread.ts";
 import { recordingLogger } from "../../support/logger.ts";
 
 const file = fileURLToPath(new URL("threads/broken.mjs", import.meta.url));
-const nothing = z.unknown();
 
 function setUp() {
   const logger = recordingLogger();
@@ -50,7 +48,7 @@ describe("GatewayThread", () => {
   });
   afterEach(() => parts.thread.stop());
 
-  const tellToBreak = (how: string) => parts.thread.request({ type: "test", reference: how }, nothing);
+  const tellToBreak = (how: string) => parts.thread.request({ type: "test", reference: how });
 
   it("starts once however often it is asked, and stops", async () => {
     const { thread, states, starts } = parts;
