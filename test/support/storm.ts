@@ -21,14 +21,17 @@ let left = Number(count);
 await Promise.all(
   Array.from({ length: connections }, async () => {
     const wire = await openTls(endpoint, `${host}:443`, { ca });
-    while (left-- > 0) {
-      const next = pause === 0 ? undefined : delay(pause);
+    for (let due = performance.now(); left-- > 0; due += pause) {
       wire.send(requestHead("GET /v1/storm", `Host: ${host}`));
       const { status } = await wire.answer();
       if (status !== 200) {
         throw new Error(`status ${status}`);
       }
-      await next;
+      // By the clock: what one pause is late must not add up.
+      const early = due + pause - performance.now();
+      if (pause > 0 && early > 0) {
+        await delay(early);
+      }
     }
     wire.socket.destroy();
   }),
