@@ -16,6 +16,8 @@ export interface Scenario {
   readonly title: string;
   readonly metrics: Readonly<Record<string, Metric>>;
   readonly suits: (contender: Contender) => boolean;
+  /** Without a warm-up: what a process has once held it keeps for the next time. */
+  readonly isCold?: true;
   /** One round of about so many seconds. @returns a figure for each metric */
   readonly measure: (contender: Running, world: World, seconds: number) => Promise<Figures>;
 }
