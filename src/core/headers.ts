@@ -4,13 +4,39 @@
  */
 export type RawHeaders = readonly string[];
 
+/** Names of fields, whatever their case. That a field is none of them mostly shows by the length of its name. */
+export class FieldNames {
+  readonly #names: ReadonlySet<string>;
+  readonly #lengths: readonly boolean[];
+
+  /** @param names in lower case */
+  constructor(names: readonly string[]) {
+    this.#names = new Set(names);
+    this.#lengths = names.reduce<boolean[]>((lengths, { length }) => {
+      lengths[length] = true;
+      return lengths;
+    }, []);
+  }
+
+  has(field: string): boolean {
+    return this.#lengths[field.length] === true && this.#names.has(field.toLowerCase());
+  }
+}
+
 /** Fields of one connection (RFC 9110 §7.6.1), which stop at every hop; all of `Proxy-*` stops here as well. */
-const hopByHop = new Set(["connection", "http2-settings", "keep-alive", "transfer-encoding", "upgrade"]);
+const hopByHop = new FieldNames([
+  "connection",
+  "http2-settings",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 /** Never dropped for being named in `Connection`: the message would lose its target or its length. */
 const framing = new Set(["host", "content-length"]);
 
-const nothing: ReadonlySet<string> = new Set();
+const nothing = new FieldNames([]);
+const proxyField = /^proxy-/i;
 
 /** Values of all fields of a name (given in lower case), in order. */
 export function fieldValues(headers: RawHeaders, name: string): string[] {
@@ -27,25 +53,24 @@ export function fieldValues(headers: RawHeaders, name: string): string[] {
 /**
  * The fields that travel on: without hop-by-hop fields, those named in `Connection`, and `Proxy-*`. Of `TE` only
  * `trailers` does, because trailers are carried over.
- * @param dropped names (in lower case) of fields that are left out as well
+ * @param dropped fields that are left out as well
  */
-export function endToEndHeaders(headers: RawHeaders, dropped: ReadonlySet<string> = nothing): string[] {
+export function endToEndHeaders(headers: RawHeaders, dropped = nothing): string[] {
   const named = connectionOptions(headers);
   const kept: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
     const field = headers[index] ?? "";
-    const lower = field.toLowerCase();
-    if (lower === "te") {
+    if (field.length === 2 && field.toLowerCase() === "te") {
       if (/(^|[\s,])trailers($|[\s,;])/i.test(headers[index + 1] ?? "")) {
         kept.push(field, "trailers");
       }
       continue;
     }
     if (
-      hopByHop.has(lower) ||
-      dropped.has(lower) ||
-      lower.startsWith("proxy-") ||
-      named?.has(lower) === true
+      hopByHop.has(field) ||
+      dropped.has(field) ||
+      proxyField.test(field) ||
+      named?.has(field.toLowerCase()) === true
     ) {
       continue;
     }

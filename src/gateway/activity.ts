@@ -15,9 +15,10 @@ export class Activity {
     this.#capacity = capacity;
   }
 
+  /** @param record is kept as it is, with an id of its own */
   add(record: Omit<ActivityRecord, "id">): void {
     const id = this.#nextId++;
-    const complete: ActivityRecord = { id, ...record };
+    const complete: ActivityRecord = Object.assign(record, { id });
     this.#ring[(id - 1) % this.#capacity] = complete;
     for (const listener of this.#listeners) {
       listener(complete);

@@ -28,9 +28,19 @@ export function connectionKey({ remoteAddress, remotePort, localAddress, localPo
   return [remoteAddress, remotePort, localAddress, localPort].join(" ");
 }
 
-type State =
-  | { readonly kind: "waiting"; readonly until: number; readonly first: boolean }
-  | { readonly kind: "busy"; count: number; request: IncomingMessage; last: boolean };
+/** Changed in place: one for each connection costs its requests nothing. */
+interface State {
+  /** Requests under way; with none, the next one's head is awaited. */
+  count: number;
+  /** When the wait for it is over; of `performance.now()`. */
+  until: number;
+  /** Whether none has come yet. */
+  first: boolean;
+  /** The one that came last. */
+  request: IncomingMessage | undefined;
+  /** The connection is closed after the answers under way. */
+  last: boolean;
+}
 
 /**
  * Knows of each connection whether a request is under way on it, closes the ones that keep us waiting for a request
@@ -50,7 +60,8 @@ export class Connections {
 
   add(socket: Socket): void {
     this.#closeAfterUpload(socket);
-    this.#states.set(socket, { kind: "waiting", until: performance.now() + this.#limits.first, first: true });
+    const until = performance.now() + this.#limits.first;
+    this.#states.set(socket, { count: 0, until, first: true, request: undefined, last: false });
     socket.once("close", () => this.release(socket));
     this.#sweep ??= setInterval(() => this.#closeLate(), Math.max(10, this.#limits.first / 12)).unref();
   }
@@ -68,24 +79,23 @@ export class Connections {
   /** A request head is complete. Pipelined requests count one by one. */
   requestStarted(socket: Socket, request: IncomingMessage): void {
     const state = this.#states.get(socket);
-    if (state?.kind === "busy") {
+    if (state !== undefined) {
       state.count++;
+      state.first = false;
       state.request = request;
-    } else if (state !== undefined) {
-      this.#states.set(socket, { kind: "busy", count: 1, request, last: false });
     }
   }
 
   isBusy(socket: Socket): boolean {
-    return this.#states.get(socket)?.kind === "busy";
+    return (this.#states.get(socket)?.count ?? 0) > 0;
   }
 
   requestEnded(socket: Socket): void {
     const state = this.#states.get(socket);
-    if (state?.kind !== "busy" || --state.count > 0) {
+    if (state === undefined || state.count === 0 || --state.count > 0) {
       return;
     }
-    this.#states.set(socket, { kind: "waiting", until: performance.now() + this.#limits.next, first: false });
+    state.until = performance.now() + this.#limits.next;
     if (this.#draining || state.last) {
       socket.destroySoon();
       this.#checkIdle();
@@ -95,7 +105,7 @@ export class Connections {
   /** Closes a connection now, or when the answer under way is sent. */
   closeWhenIdle(socket: Socket): void {
     const state = this.#states.get(socket);
-    if (state?.kind === "busy") {
+    if (state !== undefined && state.count > 0) {
       state.last = true;
     } else {
       socket.destroy();
@@ -109,7 +119,7 @@ export class Connections {
   drain(): Promise<void> {
     this.#draining = true;
     for (const [socket, state] of this.#states) {
-      if (state.kind === "waiting") {
+      if (state.count === 0) {
         socket.destroy();
       }
     }
@@ -134,10 +144,8 @@ export class Connections {
     const destroySoon = socket.destroySoon.bind(socket);
     let lastRequest: IncomingMessage | undefined;
     socket.destroySoon = () => {
-      const state = this.#states.get(socket);
-      if (state?.kind === "busy") {
-        lastRequest = state.request;
-      }
+      // Asked again when the connection is somebody else's by then.
+      lastRequest = this.#states.get(socket)?.request ?? lastRequest;
       if (lastRequest?.complete === false) {
         socket.end();
       } else {
@@ -147,7 +155,7 @@ export class Connections {
   }
 
   #checkIdle(): void {
-    if (this.#onIdle !== undefined && ![...this.#states.values()].some(({ kind }) => kind === "busy")) {
+    if (this.#onIdle !== undefined && ![...this.#states.values()].some(({ count }) => count > 0)) {
       this.#onIdle();
       this.#onIdle = undefined;
     }
@@ -156,7 +164,7 @@ export class Connections {
   #closeLate(): void {
     const now = performance.now();
     for (const [socket, state] of this.#states) {
-      if (state.kind !== "waiting" || state.until > now) {
+      if (state.count > 0 || state.until > now) {
         continue;
       }
       if (state.first) {

@@ -3,7 +3,7 @@ import { constants } from "node:http2";
 import { type Duplex } from "node:stream";
 import { type Credential, type CredentialIndex, sourceOf } from "../core/credentialIndex.ts";
 import { OneCliError, toOneCliError } from "../core/errors.ts";
-import { endToEndHeaders, fieldValues, type RawHeaders } from "../core/headers.ts";
+import { endToEndHeaders, FieldNames, fieldValues, type RawHeaders } from "../core/headers.ts";
 import { type Authority, formatAuthority, HostnameError, parseAuthority } from "../core/hostname.ts";
 import { inject, type RequestHead } from "../core/injection.ts";
 import { type Logger } from "../core/ports.ts";
@@ -39,9 +39,9 @@ export interface ExchangeOrigin {
 }
 
 /** Fields that are written anew for the next hop; `Expect` was answered where the request came in. */
-const rewritten = new Set(["expect", "host", "sec-websocket-key"]);
+const rewritten = new FieldNames(["expect", "host", "sec-websocket-key"]);
 /** Without a body there are no fields behind it. */
-const rewrittenWithoutBody = new Set([...rewritten, "trailer"]);
+const rewrittenWithoutBody = new FieldNames(["expect", "host", "sec-websocket-key", "trailer"]);
 
 export class Exchange implements AnswerHandler {
   readonly #client: Downstream;
