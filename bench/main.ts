@@ -50,7 +50,7 @@ const all = [...short, upload(large), download(large, "http2"), http2, webSocket
 const wanted = options.only?.split(",");
 const scenarios: readonly Scenario[] =
   wanted === undefined ? (quick ? short : all) : all.filter(({ id }) => wanted.includes(id));
-const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 1 } : { rounds: 3, seconds: 4, warmUp: 2 };
+const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 2 } : { rounds: 3, seconds: 2, warmUp: 4 };
 
 const missing = await missingTools();
 if (missing.length > 0) {
@@ -79,7 +79,7 @@ async function bench(world: World): Promise<void> {
   const targets = tableOfTargets(targetsOf(results, counts));
   console.log(`\n### Targets\n\n${targets}`);
   const grown = options["no-growth"] || quick ? [] : await grow(world, running);
-  if (options.only === undefined && !quick) {
+  if (options.only === undefined && !quick && !options["no-growth"]) {
     await write(results, { counts, targets, grown, missing });
   }
 }
@@ -97,9 +97,7 @@ async function grow(world: World, running: readonly Running[]): Promise<Grown[]>
         world,
       );
       const shared = running.filter(({ start }) => contenders.some((wanted) => wanted.start === start));
-      results.push(
-        await runScenario(scenario, [...shared, ...own.running], world, { ...pace, seconds: 2, warmUp: 1 }),
-      );
+      results.push(await runScenario(scenario, [...shared, ...own.running], world, { ...pace, warmUp: 1 }));
     }
     grown.push({ growth, results });
     console.log(`\n### ${growth.title}\n\n${growthTable({ growth, results })}`);

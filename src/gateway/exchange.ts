@@ -18,13 +18,16 @@ import { type WebSockets } from "./webSockets.ts";
 
 const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants;
 
+interface Resolved {
+  readonly value: SecretValue;
+  readonly cached?: boolean;
+}
+
 /** What the exchanges of a gateway share. */
 export interface ExchangeServices {
   readonly credentialFor: CredentialIndex;
   /** `cached`: whether 1Password was not asked for this request; absent where it never is. */
-  readonly resolve: (
-    credential: Credential,
-  ) => Promise<{ readonly value: SecretValue; readonly cached?: boolean }>;
+  readonly resolve: (credential: Credential) => Resolved | Promise<Resolved>;
   readonly upstream: Upstream;
   readonly webSockets: WebSockets;
   readonly activity: Activity;
@@ -92,7 +95,9 @@ export class Exchange implements AnswerHandler {
         return;
       }
       this.#credential = credential;
-      const { value, cached } = await this.#services.resolve(credential);
+      const resolved = this.#services.resolve(credential);
+      // What is at hand is not waited for, not even a turn.
+      const { value, cached } = resolved instanceof Promise ? await resolved : resolved;
       this.#cacheHit = cached;
       this.#dispatch("https", inject(head, injectionRule(credential.rule, authority.host, path), value));
     } catch (error) {
@@ -159,7 +164,6 @@ export class Exchange implements AnswerHandler {
       return;
     }
     const { authority } = this.#origin;
-    this.#warnOfLeak(head);
     const { webSocketKey } = client;
     const body = client.hasBody ? client.openBody() : null;
     this.#upload = body;
@@ -177,6 +181,7 @@ export class Exchange implements AnswerHandler {
       },
       this,
     );
+    this.#warnOfLeak(head);
   }
 
   #warnOfLeak(head: RequestHead): void {

@@ -166,8 +166,8 @@ export class Gateway {
       credentialFor: (authority, target) => state.credentialFor(authority, target),
       resolve: (credential) =>
         isStored(credential)
-          ? Promise.resolve({ value: credential.value })
-          : resolver.resolve(credential.reference),
+          ? { value: credential.value }
+          : (resolver.cached(credential.reference) ?? resolver.resolve(credential.reference)),
       upstream,
       webSockets: new WebSockets(),
       activity,

@@ -7,6 +7,9 @@ import { type Downstream, isBodiless } from "./downstream.ts";
 import { UploadBody } from "./uploadBody.ts";
 import { acceptOf } from "./webSockets.ts";
 
+/** Bytes of a body that cost less to copy than to write on their own. */
+const maxText = 8 * 1024;
+
 const trailerField = new Set(["trailer"]);
 
 /** Hands over the connection of a request that asked for another protocol. */
@@ -19,6 +22,9 @@ export class Http1Downstream implements Downstream {
   readonly #response: ServerResponse;
   readonly #takeSocket: TakeSocket | undefined;
   #switched = false;
+  /** The head waits for the end of the turn, with the first bytes behind it: an answer that is whole by then is one write. */
+  #isHeld = false;
+  #heldBytes: Buffer | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, takeSocket?: TakeSocket) {
     this.#request = request;
@@ -80,14 +86,28 @@ export class Http1Downstream implements Downstream {
     const hasTrailers = !bodiless && mayChunk(this.#request, headers);
     response.writeHead(status, phrase, hasTrailers ? [...headers] : withoutFields(headers, trailerField));
     if (!bodiless) {
-      // Sends the head without waiting for a body. flushHeaders would send it as UTF-8 and so double Latin-1 bytes.
-      response.write("", "latin1");
+      this.#isHeld = true;
+      process.nextTick(this.#letGo);
     }
   }
 
   write(chunk: Buffer): boolean {
+    if (this.#isHeld && this.#heldBytes === undefined) {
+      this.#heldBytes = chunk;
+      return true;
+    }
+    this.#letGo();
     return this.#response.write(chunk);
   }
+
+  readonly #letGo = () => {
+    if (this.#isHeld && !this.closed) {
+      // Without bytes it sends the head. flushHeaders would send that as UTF-8 and so double Latin-1 bytes.
+      this.#response.write(this.#heldBytes ?? "", "latin1");
+    }
+    this.#isHeld = false;
+    this.#heldBytes = undefined;
+  };
 
   onDrain(listener: () => void): void {
     this.#response.on("drain", listener);
@@ -98,7 +118,11 @@ export class Http1Downstream implements Downstream {
     if (trailers.length > 0 && response.chunkedEncoding) {
       response.addTrailers(pairs(trailers));
     }
-    response.end();
+    const bytes = this.#heldBytes;
+    this.#isHeld = false;
+    this.#heldBytes = undefined;
+    // As text it is written together with the head.
+    response.end(bytes === undefined || bytes.length > maxText ? bytes : bytes.toString("latin1"), "latin1");
   }
 
   sendError(error: OneCliError): void {

@@ -119,6 +119,24 @@ export class Resolver {
     return entry?.kind === "value" ? this.#clock.now() - entry.readAt : undefined;
   }
 
+  /** The value that is at hand, without a question. */
+  cached(reference: SecretReference): Resolution | undefined {
+    const key = formatSecretReference(reference);
+    const entry = this.#entries.get(key);
+    const provider = this.#provider;
+    if (entry?.kind !== "value" || provider === undefined) {
+      return undefined;
+    }
+    const age = this.#clock.now() - entry.readAt;
+    // A busy thread, or a machine that was asleep, runs the timer late; the limit holds all the same.
+    if (age >= this.#times.value || this.#clock.date() >= entry.endsAt) {
+      this.#remove(key);
+      return undefined;
+    }
+    this.#refreshAhead(key, reference, provider, age);
+    return { value: entry.value, cached: true };
+  }
+
   /**
    * @throws OneCliError: `not-connected`, or what the source answered: now, up to 30 s ago for this reference, or up
    *   to 60 s ago for all of them after a rate limit, an outage or a refused token.
@@ -128,19 +146,14 @@ export class Resolver {
     if (provider === undefined) {
       throw notConnected();
     }
+    const cached = this.cached(reference);
+    if (cached !== undefined) {
+      return cached;
+    }
     const key = formatSecretReference(reference);
     const entry = this.#entries.get(key);
     if (entry?.kind === "refused") {
       throw entry.error;
-    }
-    if (entry !== undefined) {
-      const age = this.#clock.now() - entry.readAt;
-      // A busy thread, or a machine that was asleep, runs the timer late; the limit holds all the same.
-      if (age < this.#times.value && this.#clock.date() < entry.endsAt) {
-        this.#refreshAhead(key, reference, provider, age);
-        return { value: entry.value, cached: true };
-      }
-      this.#remove(key);
     }
     return { value: await this.#read(key, reference, provider), cached: false };
   }
