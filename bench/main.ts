@@ -45,12 +45,13 @@ const folder = fileURLToPath(new URL("results", import.meta.url));
 
 const contenders = [direct, lowerBound, ours, proxyChain, squid, mitmproxy, mockttp, httpMitmProxy];
 const large = quick ? 100_000_000 : 1_000_000_000;
-const short = [keepAlive(32), keepAlive(1), unmapped, newConnection, download(large)];
+const first = quick ? keepAlive(32) : { ...keepAlive(32), warmUp: 12 };
+const short = [first, keepAlive(1), unmapped, newConnection, download(large)];
 const all = [...short, upload(large), download(large, "http2"), http2, webSockets, events];
 const wanted = options.only?.split(",");
 const scenarios: readonly Scenario[] =
   wanted === undefined ? (quick ? short : all) : all.filter(({ id }) => wanted.includes(id));
-const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 2 } : { rounds: 3, seconds: 2, warmUp: 4 };
+const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 2 } : { rounds: 3, seconds: 2, warmUp: 3 };
 
 const missing = await missingTools();
 if (missing.length > 0) {

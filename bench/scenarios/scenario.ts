@@ -16,8 +16,11 @@ export interface Scenario {
   readonly title: string;
   readonly metrics: Readonly<Record<string, Metric>>;
   readonly suits: (contender: Contender) => boolean;
-  /** Without a warm-up: what a process has once held it keeps for the next time. */
-  readonly isCold?: true;
+  /**
+   * Seconds of warm-up, where it is not the usual. 0: what a process has once held it would keep for the next time. More:
+   * V8 goes on compiling for some hundred thousand requests.
+   */
+  readonly warmUp?: number;
   /** One round of about so many seconds. @returns a figure for each metric */
   readonly measure: (contender: Running, world: World, seconds: number) => Promise<Figures>;
 }

@@ -13,7 +13,7 @@ const openers = 32;
 export const events: Scenario = {
   id: "events",
   title: "1,000 streams of server-sent events",
-  isCold: true,
+  warmUp: 0,
   metrics: {
     p50: { title: "delay, p50", ...millis },
     p99: { title: "delay, p99", ...millis },

@@ -20,7 +20,7 @@ export async function runScenario(
   scenario: Scenario,
   contenders: readonly Running[],
   world: World,
-  { rounds, seconds, warmUp }: Pace,
+  { rounds, seconds, warmUp: usualWarmUp }: Pace,
 ): Promise<Result> {
   const result = new Result(scenario);
   const left = new Set(contenders.filter(scenario.suits));
@@ -34,7 +34,8 @@ export async function runScenario(
       }
     }
   };
-  for (const contender of scenario.isCold ? [] : left) {
+  const warmUp = scenario.warmUp ?? usualWarmUp;
+  for (const contender of warmUp === 0 ? [] : left) {
     // One that cannot do it shows so in its first round.
     await scenario.measure(contender, world, warmUp).catch(() => undefined);
   }

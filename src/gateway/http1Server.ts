@@ -16,6 +16,9 @@ interface Connection extends ExchangeOrigin {
   exchange?: Exchange;
 }
 
+/** Requests without a body have no stream for it, where Node knows how (24.12). Its types do not know yet. */
+const withoutEmptyBodies = { optimizeEmptyRequests: true };
+
 /** Never listens: connections are given to it. */
 export class Http1Server {
   readonly #services: ExchangeServices;
@@ -31,6 +34,7 @@ export class Http1Server {
       keepAliveTimeout: 0, // Connections closes idle ones
       requestTimeout: 0,
       requireHostHeader: false, // checked, and answered, by Exchange
+      ...withoutEmptyBodies,
     });
     this.#server = server;
     server.maxHeadersCount = 0; // bounded by size; fields beyond a count would be dropped silently
