@@ -51,7 +51,7 @@ const all = [...short, upload(large), download(large, "http2"), http2, webSocket
 const wanted = options.only?.split(",");
 const scenarios: readonly Scenario[] =
   wanted === undefined ? (quick ? short : all) : all.filter(({ id }) => wanted.includes(id));
-const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 2 } : { rounds: 3, seconds: 2, warmUp: 3 };
+const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 2 } : { rounds: 3, seconds: 3, warmUp: 3 };
 
 const missing = await missingTools();
 if (missing.length > 0) {

@@ -1,5 +1,4 @@
 // dist/gateway.js: the gateway thread where it is loaded as a worker, the program onecli-gateway otherwise.
-import { setFlagsFromString } from "node:v8";
 import { isMainThread, parentPort } from "node:worker_threads";
 import { serveHost } from "./gateway/worker.ts";
 import { program } from "./headless/program.ts";
@@ -13,12 +12,6 @@ delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
 // gets no signals; the editor's process, which it is part of, uses this one for debugging extensions.
 if (isMainThread) {
   process.on("SIGUSR1", () => undefined);
-  // Chunks of bodies hold memory outside V8's heap. By default 64 MB of it, a tenth of a second of a download, have the
-  // whole heap marked, for a third of the download's CPU; so it counts as a part of all memory. V8 13 is that of Node 24;
-  // another might not know the flag, and say so.
-  if (process.versions.v8.startsWith("13.")) {
-    setFlagsFromString("--external-memory-accounted-in-global-limit");
-  }
 }
 
 if (isMainThread || parentPort === null) {

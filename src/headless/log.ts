@@ -52,8 +52,9 @@ export class ServeLog implements Logger {
   }
 
   /** One line for a request or tunnel that is over, in JSON alone. A record holds no query, value or reference. */
-  access({ id: _id, at, headMs, totalMs, ...record }: ActivityRecord): void {
+  access(all: ActivityRecord): void {
     if (this.settings.format === "json" && this.#isWanted("info")) {
+      const { id: _id, at, headMs, totalMs, ...record } = all;
       const times = { at: new Date(at).toISOString(), headMs: rounded(headMs), totalMs: rounded(totalMs) };
       this.#writeJson("info", "access", { ...record, ...times });
     }
