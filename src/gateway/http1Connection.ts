@@ -2,7 +2,7 @@
 import { type Socket } from "node:net";
 import { OneCliError } from "../core/errors.ts";
 import { fieldValues, type RawHeaders } from "../core/headers.ts";
-import { Http1AnswerReader, type AnswerParts, MalformedAnswer } from "./http1Answer.ts";
+import { type AnswerParts, Http1AnswerReader } from "./http1Answer.ts";
 import { type Http1Head } from "./http1RequestHead.ts";
 import { type UploadBody } from "./uploadBody.ts";
 import { type AnswerHandler, type UpstreamRequest } from "./upstreamRequest.ts";
@@ -100,9 +100,9 @@ export class Http1Connection implements AnswerParts {
 
   onEnd(trailers: RawHeaders): void {
     const handler = this.#handler;
-    this.#handler = undefined;
     this.#isAnswered = true;
     handler?.onEnd(trailers);
+    this.#handler = undefined;
   }
 
   readonly #resume = () => this.#socket.resume();
@@ -111,10 +111,8 @@ export class Http1Connection implements AnswerParts {
     try {
       this.#reader.read(chunk);
     } catch (error) {
-      if (!(error instanceof MalformedAnswer)) {
-        throw error;
-      }
-      this.#fail(error);
+      // Malformed, or nothing that the client could be given: a status of 700 by HTTP/2.
+      this.#fail(error as Error);
       return;
     }
     // Not before: bytes behind an answer would be taken for the next one.

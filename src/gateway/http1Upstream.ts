@@ -47,12 +47,15 @@ export class Http1Upstream {
     try {
       head = http1Head(request);
     } catch (error) {
+      request.body?.destroy();
       handler.onError(error as OneCliError);
       return;
     }
     const waiting: Waiting = { request, head, handler };
     handler.onStart(() => {
-      this.#waiting.delete(waiting);
+      if (this.#waiting.delete(waiting)) {
+        request.body?.destroy();
+      }
       waiting.connection?.abort(handler);
     });
     const connection = this.#takeFree();
@@ -109,6 +112,7 @@ export class Http1Upstream {
           const [first] = this.#waiting;
           if (first !== undefined) {
             this.#waiting.delete(first);
+            first.request.body?.destroy();
             first.handler.onError(error as Error);
           }
           this.#openMore();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { TestAuthority } from "../support/certificates.ts";
 import { type Fixture, mappingsOf, startFixture } from "../support/gatewayFixture.ts";
+import { ask as askByHttp2, openHttp2 } from "../support/http2.ts";
 import { RawServer, UpstreamServer } from "../support/upstreamServer.ts";
 import {
   assertRefusal,
@@ -209,6 +210,24 @@ describe("upstream failures", () => {
       connection.socket.end(bytes, "latin1");
       assertRefusal(await answered, 502, "upstream-unreachable");
       connection.socket.destroy();
+    });
+  }
+
+  for (const status of [600, 999]) {
+    it(`answers a client of HTTP/2 with 502 to a status of ${status}, which that does not have, and goes on`, async () => {
+      const session = await openHttp2(fixture.endpoint, "raw.test:443", fixture.pems.certificate);
+      for (const [sent, received] of [
+        [status, 502],
+        [201, 201],
+      ] as const) {
+        const answered = askByHttp2(session, {});
+        const connection = await raw.next();
+        await connection.until("\r\n\r\n");
+        connection.send(`HTTP/1.1 ${sent} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+        assert.equal((await answered).status, received);
+        await connection.closed();
+      }
+      session.destroy();
     });
   }
 
