@@ -98,7 +98,9 @@ async function grow(world: World, running: readonly Running[]): Promise<Grown[]>
         world,
       );
       const shared = running.filter(({ start }) => contenders.some((wanted) => wanted.start === start));
-      results.push(await runScenario(scenario, [...shared, ...own.running], world, { ...pace, warmUp: 1 }));
+      results.push(
+        await runScenario(scenario, [...shared, ...own.running], world, { rounds: 2, seconds: 1, warmUp: 1 }),
+      );
     }
     grown.push({ growth, results });
     console.log(`\n### ${growth.title}\n\n${growthTable({ growth, results })}`);
