@@ -5,6 +5,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:h
 import { type IncomingMessage } from "node:http";
 import { type Fixture, startFixture } from "../support/gatewayFixture.ts";
 import { ask, Http2UpstreamServer } from "../support/http2.ts";
+import { heapInUse } from "../support/resources.ts";
 import { openTlsSocket } from "../support/wire.ts";
 
 const h1Host = "api.openai.com";
@@ -183,8 +184,7 @@ async function lengthOf(stream: ClientHttp2Stream): Promise<number> {
   return length;
 }
 
-/** What is allocated inside and outside of the heap. */
+/** What is held inside and outside of the heap; what other tests have left to be collected is not. */
 function memoryInUse(): number {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  return heapInUse() + process.memoryUsage().external;
 }
