@@ -59,7 +59,10 @@ function relay(raw: Socket, host: string, port: number): void {
   function withSecret(chunk: Buffer): Buffer {
     const end = chunk.indexOf(headEnd);
     const head = chunk.toString("latin1", 0, end);
-    bodyLeft = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0) + end + headEnd.length;
+    // After an upgrade there are no heads.
+    bodyLeft = /\r\nupgrade:/i.test(head)
+      ? Number.POSITIVE_INFINITY
+      : Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0) + end + headEnd.length;
     const rewritten = Buffer.from(head.replace(/\r\nauthorization:[^\r]*/i, "") + field, "latin1");
     const rest = chunk.subarray(end + headEnd.length);
     return rest.length === 0 ? rewritten : Buffer.concat([rewritten, rest]);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type TLSSocket } from "node:tls";
 import { WebSocket } from "ws";
 import { memoryOf } from "../../test/support/processTree.ts";
-import { getHead, openTls } from "../support/clients.ts";
+import { failAtClose, getHead, openTls } from "../support/clients.ts";
 import { costOf, micros, millis, quantile, type Scenario } from "./scenario.ts";
 
 const streamCount = 1000;
@@ -78,6 +78,7 @@ export const webSockets: Scenario = {
       Array.from({ length: openers }, async () => {
         const tls = await openTls(contender, origin);
         const socket = new WebSocket(origin.replace("https:", "wss:"), { createConnection: () => tls });
+        failAtClose(socket);
         await once(socket, "open");
         return socket;
       }),

@@ -1,5 +1,5 @@
 // Connections to a server through a proxy, for what the programs in C do not do.
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { type Running } from "../contenders/contender.ts";
@@ -31,6 +31,15 @@ export async function openTls({ proxy }: Running, origin: string): Promise<TLSSo
   const socket = connectTls({ socket: raw, ...options });
   await once(socket, "secureConnect");
   return socket;
+}
+
+/** Whoever waits for something on a connection is told of its end: {@link once} waits for errors alone. */
+export function failAtClose(connection: EventEmitter): void {
+  connection.once("close", () => {
+    if (connection.listenerCount("error") > 0) {
+      connection.emit("error", new Error("the connection was closed"));
+    }
+  });
 }
 
 /** The head of a GET for an origin. */
