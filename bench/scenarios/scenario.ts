@@ -38,11 +38,5 @@ export async function costOf<T>(
   return { result, cpu: used() - before };
 }
 
-/** The value below which a part of all values lies. @param part 0 to 1 */
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
-}
-
 export const micros = { unit: "µs", better: "lower" } as const;
 export const millis = { unit: "ms", better: "lower" } as const;

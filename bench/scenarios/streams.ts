@@ -3,7 +3,8 @@ import { type TLSSocket } from "node:tls";
 import { WebSocket } from "ws";
 import { memoryOf } from "../../test/support/processTree.ts";
 import { failAtClose, getHead, openTls } from "../support/clients.ts";
-import { costOf, micros, millis, quantile, type Scenario } from "./scenario.ts";
+import { quantile } from "../support/statistics.ts";
+import { costOf, micros, millis, type Scenario } from "./scenario.ts";
 
 const streamCount = 1000;
 /** Streams that are being opened at a time. */

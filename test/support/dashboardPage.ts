@@ -1,5 +1,6 @@
 // The built page of the dashboard in a real browser, with a stand-in of the extension host that speaks the contract.
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, type Page } from "playwright-core";
 import { protocolVersion } from "../../src/shared/webviewConstants.ts";
@@ -48,24 +49,27 @@ export class DashboardPage {
   state: DashboardState;
   texts: Readonly<Record<string, string>> = {};
   language = "en";
+  /** Folder of the browser. */
+  readonly #profile: string;
   readonly #context: BrowserContext;
   readonly #waiting: {
     readonly wanted: (message: ToHost) => boolean;
     readonly done: (message: ToHost) => void;
   }[] = [];
 
-  private constructor(context: BrowserContext, page: Page, state: DashboardState) {
+  private constructor(profile: string, context: BrowserContext, page: Page, state: DashboardState) {
+    this.#profile = profile;
     this.#context = context;
     this.page = page;
     this.state = state;
   }
 
-  /** @param profile folder of the browser */
-  static async launch(profile: string, state: DashboardState = emptyState): Promise<DashboardPage> {
+  static async launch(state: DashboardState = emptyState): Promise<DashboardPage> {
+    const profile = await mkdtemp(join(tmpdir(), "onecli-dashboard-"));
     const context = await launchBrowser(profile);
     const page = context.pages()[0] ?? (await context.newPage());
     page.setDefaultTimeout(10_000);
-    const dashboard = new DashboardPage(context, page, state);
+    const dashboard = new DashboardPage(profile, context, page, state);
     await dashboard.#prepare();
     return dashboard;
   }
@@ -100,6 +104,7 @@ export class DashboardPage {
 
   async close(): Promise<void> {
     await this.#context.close();
+    await rm(this.#profile, { recursive: true, force: true });
   }
 
   async #prepare(): Promise<void> {

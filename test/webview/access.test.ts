@@ -1,8 +1,5 @@
 // The dashboard's page for people who use the keyboard, enlarge it, or want nothing to move.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { busyState, DashboardPage } from "../support/dashboardPage.ts";
 import { colorThemes } from "../support/vscode/workbench.ts";
 
@@ -66,7 +63,6 @@ const script = `
 
 describe("the dashboard's page, whoever uses it", function () {
   this.timeout(60_000);
-  let profile: string;
   let dashboard: DashboardPage;
   let page: DashboardPage["page"];
   const button = (name: string) => page.getByRole("button", { name, exact: true });
@@ -130,14 +126,12 @@ describe("the dashboard's page, whoever uses it", function () {
     );
 
   before(async () => {
-    profile = await mkdtemp(join(tmpdir(), "onecli-dashboard-"));
-    dashboard = await DashboardPage.launch(profile);
+    dashboard = await DashboardPage.launch();
     ({ page } = dashboard);
     await page.addInitScript(script);
   });
   after(async () => {
     await dashboard.close();
-    await rm(profile, { recursive: true, force: true });
   });
   beforeEach(() => {
     dashboard.state = busyState(Date.now());

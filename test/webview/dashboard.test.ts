@@ -1,7 +1,6 @@
 // The built page in a real browser, with a stand-in of the extension host.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Locator } from "playwright-core";
 import { type ActivityRow } from "../../src/shared/webviewProtocol.ts";
@@ -16,7 +15,6 @@ const activityGrid = "Requests, the latest first";
 
 describe("the dashboard's page", function () {
   this.timeout(60_000);
-  let profile: string;
   let dashboard: DashboardPage;
   let page: DashboardPage["page"];
   const grid = (name: string) => page.getByRole("grid", { name });
@@ -27,13 +25,11 @@ describe("the dashboard's page", function () {
   const patch = (activity: ActivityRow[]) => dashboard.send({ type: "patch", activity });
 
   before(async () => {
-    profile = await mkdtemp(join(tmpdir(), "onecli-dashboard-"));
-    dashboard = await DashboardPage.launch(profile);
+    dashboard = await DashboardPage.launch();
     ({ page } = dashboard);
   });
   after(async () => {
     await dashboard.close();
-    await rm(profile, { recursive: true, force: true });
   });
   beforeEach(async () => {
     dashboard.state = busyState(Date.now());

@@ -1,8 +1,5 @@
 // A mapping that is changed in place while the host goes on telling what happens.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { EntryRow } from "../../src/shared/webviewProtocol.ts";
 import { activityRow, DashboardPage, emptyState, entryRow } from "../support/dashboardPage.ts";
 
@@ -21,7 +18,6 @@ function entriesAt(update: number): EntryRow[] {
 
 describe("a row of 500 that is changed in place", function () {
   this.timeout(60_000);
-  let profile: string;
   let dashboard: DashboardPage;
   let page: DashboardPage["page"];
   let updates = 0;
@@ -54,13 +50,11 @@ describe("a row of 500 that is changed in place", function () {
   };
 
   before(async () => {
-    profile = await mkdtemp(join(tmpdir(), "onecli-dashboard-"));
-    dashboard = await DashboardPage.launch(profile);
+    dashboard = await DashboardPage.launch();
     ({ page } = dashboard);
   });
   after(async () => {
     await dashboard.close();
-    await rm(profile, { recursive: true, force: true });
   });
   beforeEach(async () => {
     updates = 0;
