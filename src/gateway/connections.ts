@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server } from "node:http";
+import { type Server } from "node:http";
 import { type Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
 import { OneCliError } from "../core/errors.ts";
@@ -28,6 +28,12 @@ export function connectionKey({ remoteAddress, remotePort, localAddress, localPo
   return [remoteAddress, remotePort, localAddress, localPort].join(" ");
 }
 
+/** A request, as far as is asked here. */
+interface Received {
+  /** Whether all of it has come. */
+  readonly complete: boolean;
+}
+
 /** Changed in place: one for each connection costs its requests nothing. */
 interface State {
   /** Requests under way; with none, the next one's head is awaited. */
@@ -37,7 +43,7 @@ interface State {
   /** Whether none has come yet. */
   first: boolean;
   /** The one that came last. */
-  request: IncomingMessage | undefined;
+  request: Received | undefined;
   /** The connection is closed after the answers under way. */
   last: boolean;
 }
@@ -77,7 +83,7 @@ export class Connections {
   }
 
   /** A request head is complete. Pipelined requests count one by one. */
-  requestStarted(socket: Socket, request: IncomingMessage): void {
+  requestStarted(socket: Socket, request: Received): void {
     const state = this.#states.get(socket);
     if (state !== undefined) {
       state.count++;
@@ -142,7 +148,7 @@ export class Connections {
    */
   #closeAfterUpload(socket: Socket): void {
     const destroySoon = socket.destroySoon.bind(socket);
-    let lastRequest: IncomingMessage | undefined;
+    let lastRequest: Received | undefined;
     socket.destroySoon = () => {
       // Asked again when the connection is somebody else's by then.
       lastRequest = this.#states.get(socket)?.request ?? lastRequest;

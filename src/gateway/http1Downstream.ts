@@ -1,172 +1,300 @@
-import { type IncomingMessage, type ServerResponse } from "node:http";
+import { STATUS_CODES } from "node:http";
+import { type Socket } from "node:net";
 import { type Duplex } from "node:stream";
 import { errorAnswer, handshakeAnswer, type OneCliError } from "../core/errors.ts";
-import { fieldValues, pairs, type RawHeaders, withoutFields } from "../core/headers.ts";
-import { headBytes, sendAnswer } from "./answers.ts";
+import { fieldValues, type RawHeaders } from "../core/headers.ts";
+import { headBytes } from "./answers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
+import { asksForWebSocket, type Http1RequestHead } from "./http1Request.ts";
+import { isSendable } from "./http1RequestHead.ts";
 import { UploadBody } from "./uploadBody.ts";
 import { acceptOf } from "./webSockets.ts";
 
-/** Bytes of a body that cost less to copy than to write on their own. */
+/** Bytes that cost less to copy than to write on their own. */
 const maxText = 8 * 1024;
 
-const trailerField = new Set(["trailer"]);
-
-/** Hands over the connection of a request that asked for another protocol. */
-export type TakeSocket = () => Duplex;
+/** The connection that a request has come by. */
+export interface Http1Client {
+  readonly socket: Socket;
+  /** The request's body is wanted from now on, to be dropped if nobody has opened it. */
+  readBody(): void;
+  /** The answer is on its way, whole. Given to a socket's `write`. */
+  readonly onSent: (error?: Error | null) => void;
+  /** The connection's bytes are somebody else's from now on. */
+  handOver(): void;
+}
 
 /** A request that came by HTTP/1.1. */
 export class Http1Downstream implements Downstream {
   readonly carriesResets = false;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  readonly #takeSocket: TakeSocket | undefined;
-  #switched = false;
+  readonly webSocketKey: string | undefined;
+  readonly #head: Http1RequestHead;
+  readonly #client: Http1Client;
+  #status = 0;
+  #isChunked = false;
+  #isLast: boolean;
+  /** It is answered whole, or never will be. */
+  #isOver = false;
+  #isComplete = false;
+  #upload: UploadBody | undefined;
+  #trailers: RawHeaders = [];
   /** The head waits for the end of the turn, with the first bytes behind it: an answer that is whole by then is one write. */
-  #isHeld = false;
+  #held = "";
   #heldBytes: Buffer | undefined;
+  #onDrain: (() => void) | undefined;
+  #onClose: ((whole: boolean, code: number) => void) | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, takeSocket?: TakeSocket) {
-    this.#request = request;
-    this.#response = response;
-    this.#takeSocket = takeSocket;
-    response.sendDate = false;
+  constructor(head: Http1RequestHead, client: Http1Client) {
+    this.#head = head;
+    this.#client = client;
+    this.webSocketKey = asksForWebSocket(head)
+      ? (fieldValues(head.headers, "sec-websocket-key")[0] ?? "")
+      : undefined;
+    // Behind either of these may come what is no request.
+    this.#isLast = !head.keepAlive || this.webSocketKey !== undefined || head.method === "CONNECT";
   }
 
   get method(): string {
-    return this.#request.method ?? "GET";
+    return this.#head.method;
   }
 
   get target(): string {
-    return this.#request.url ?? "";
+    return this.#head.target;
   }
 
   get hosts(): readonly string[] {
-    return fieldValues(this.#request.rawHeaders, "host");
+    return fieldValues(this.#head.headers, "host");
   }
 
   get headers(): RawHeaders {
-    return this.#request.rawHeaders;
+    return this.#head.headers;
   }
 
   get hasBody(): boolean {
-    const { headers } = this.#request;
-    return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-  }
-
-  get webSocketKey(): string | undefined {
-    return this.#takeSocket && (fieldValues(this.#request.rawHeaders, "sec-websocket-key")[0] ?? "");
+    return this.#head.framing !== 0;
   }
 
   get status(): number {
-    if (this.#switched) {
-      return 101;
-    }
-    return this.#response.headersSent ? this.#response.statusCode : 0;
+    return this.#status;
   }
 
   get closed(): boolean {
-    return this.#response.destroyed;
+    return this.#isOver || this.#client.socket.destroyed;
+  }
+
+  /** Whether the connection ends with this answer. */
+  get isLast(): boolean {
+    return this.#isLast;
+  }
+
+  /** Whether all of the request has come. */
+  get complete(): boolean {
+    return this.#isComplete;
   }
 
   openBody(): UploadBody {
-    const request = this.#request;
-    return new UploadBody({
-      stream: request,
-      isComplete: () => request.complete,
-      trailers: () => request.rawTrailers,
-      announcesTrailers: request.headers.trailer !== undefined,
+    this.#upload = new UploadBody({
+      resume: () => this.#client.readBody(),
+      trailers: () => this.#trailers,
+      announcesTrailers: fieldValues(this.#head.headers, "trailer").length > 0,
     });
+    return this.#upload;
   }
 
   sendHead(status: number, reason: string, headers: RawHeaders): void {
-    const response = this.#response;
-    const phrase = isReasonPhrase(reason) ? reason : "";
-    const bodiless = isBodiless(this.method, status);
-    const hasTrailers = !bodiless && mayChunk(this.#request, headers);
-    response.writeHead(status, phrase, hasTrailers ? [...headers] : withoutFields(headers, trailerField));
-    if (!bodiless) {
-      this.#isHeld = true;
-      process.nextTick(this.#letGo);
+    const isCounted = fieldValues(headers, "content-length").length > 0;
+    const isEndless = !isBodiless(this.method, status) && !isCounted;
+    const isChunked = isEndless && this.#head.isHttp11;
+    const isLast = this.#isLast || (isEndless && !isChunked);
+    let text = `HTTP/1.1 ${status} ${isReasonPhrase(reason) ? reason : ""}\r\n`;
+    text += fieldLines(headers, isChunked);
+    if (isLast) {
+      text += "connection: close\r\n";
+    } else if (!this.#head.isHttp11) {
+      text += "connection: keep-alive\r\n";
     }
+    this.#held = isChunked ? `${text}transfer-encoding: chunked\r\n\r\n` : `${text}\r\n`;
+    this.#status = status;
+    this.#isChunked = isChunked;
+    this.#isLast = isLast;
+    process.nextTick(letGo, this);
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#isHeld && this.#heldBytes === undefined) {
+    if (chunk.length === 0) {
+      // As a chunk it would be the last.
+      return true;
+    }
+    if (this.#held !== "" && this.#heldBytes === undefined) {
       this.#heldBytes = chunk;
       return true;
     }
-    this.#letGo();
-    return this.#response.write(chunk);
+    this.letGo();
+    return this.#send("", chunk);
   }
 
-  readonly #letGo = () => {
-    if (this.#isHeld && !this.closed) {
-      // Without bytes it sends the head. flushHeaders would send that as UTF-8 and so double Latin-1 bytes.
-      this.#response.write(this.#heldBytes ?? "", "latin1");
+  /** Sends what waits for the end of the turn. */
+  letGo(): void {
+    const { socket } = this.#client;
+    if (this.#held === "" || this.#isOver || !socket.writable) {
+      return;
     }
-    this.#isHeld = false;
+    const head = this.#held;
+    const bytes = this.#heldBytes;
+    this.#held = "";
     this.#heldBytes = undefined;
-  };
+    if (bytes === undefined) {
+      socket.write(head, "latin1");
+    } else {
+      this.#send(head, bytes);
+    }
+  }
 
   onDrain(listener: () => void): void {
-    this.#response.on("drain", listener);
+    this.#onDrain = listener;
   }
 
   end(trailers: RawHeaders): void {
-    const response = this.#response;
-    if (trailers.length > 0 && response.chunkedEncoding) {
-      response.addTrailers(pairs(trailers));
-    }
     const bytes = this.#heldBytes;
-    this.#isHeld = false;
+    let text = this.#held;
+    if (text !== "" && bytes !== undefined && bytes.length > maxText) {
+      this.letGo();
+      text = "";
+    } else if (bytes !== undefined) {
+      text += this.#textOf(bytes);
+    }
+    if (this.#isChunked) {
+      text += trailers.length === 0 ? "0\r\n\r\n" : `0\r\n${fieldLines(trailers, true)}\r\n`;
+    }
+    this.#held = "";
     this.#heldBytes = undefined;
-    // As text it is written together with the head.
-    response.end(bytes === undefined || bytes.length > maxText ? bytes : bytes.toString("latin1"), "latin1");
+    this.#isOver = true;
+    if (this.#client.socket.writable) {
+      this.#client.socket.write(text, "latin1", this.#client.onSent);
+    }
   }
 
   sendError(error: OneCliError): void {
-    this.#response.sendDate = true;
-    if (this.#takeSocket === undefined) {
-      sendAnswer(this.#response, errorAnswer(error));
-      return;
+    const { status, headers, body } = this.webSocketKey === undefined ? errorAnswer(error) : handshakeAnswer(error);
+    const bytes = Buffer.from(body);
+    const fields = [...headers, "content-length", String(bytes.length), "date", new Date().toUTCString()];
+    if (status === 426) {
+      // It has to name what would be taken instead (RFC 9110 §15.5.22).
+      fields.push("connection", "upgrade", "upgrade", "HTTP/1.1");
     }
-    const answer = handshakeAnswer(error);
-    // A 426 has to name what would be taken instead (RFC 9110 §15.5.22).
-    const protocol = answer.status === 426 ? ["connection", "upgrade, close", "upgrade", "HTTP/1.1"] : [];
-    sendAnswer(this.#response, { ...answer, headers: [...answer.headers, ...protocol] });
+    this.#client.readBody();
+    this.sendHead(status, STATUS_CODES[status] ?? "", fields);
+    if (!isBodiless(this.method, status)) {
+      this.write(bytes);
+    }
+    this.end([]);
   }
 
   reset(): void {
-    this.#response.destroy();
+    this.#client.socket.destroy();
   }
 
   closeConnection(): void {
-    this.#response.shouldKeepAlive = false;
+    this.#isLast = true;
   }
 
   switchToBytes(headers: RawHeaders): Duplex {
-    const socket = this.#takeSocket?.();
-    if (socket === undefined) {
-      throw new Error("the connection cannot be handed over");
-    }
-    this.#response.detachSocket(this.#request.socket);
-    const key = this.webSocketKey ?? "";
+    const { socket } = this.#client;
+    this.#client.handOver();
     const fields = ["Connection", "Upgrade", "Upgrade", "websocket", ...headers];
-    fields.push("Sec-WebSocket-Accept", acceptOf(key));
+    fields.push("Sec-WebSocket-Accept", acceptOf(this.webSocketKey ?? ""));
     socket.write(headBytes("HTTP/1.1 101 Switching Protocols", fields));
-    this.#switched = true;
+    this.#status = 101;
+    this.#isOver = true;
     return socket;
   }
 
   onClose(listener: (whole: boolean, code: number) => void): void {
-    this.#response.once("close", () => listener(this.#response.writableFinished, 0));
+    this.#onClose = listener;
+  }
+
+  // What the connection tells.
+
+  /** More of the request's body has come. @returns whether even more is wanted */
+  receive(chunk: Buffer): boolean {
+    return this.#upload?.receive(chunk) ?? true;
+  }
+
+  /** All of the request has come. */
+  finish(trailers: RawHeaders): void {
+    this.#isComplete = true;
+    this.#trailers = trailers;
+    this.#upload?.finish();
+  }
+
+  /** The client has read what it was sent. */
+  drained(): void {
+    this.#onDrain?.();
+  }
+
+  /** The answer is on its way, whole. */
+  answered(): void {
+    this.#onClose?.(true, 0);
+    this.#onClose = undefined;
+  }
+
+  /** The client has left. */
+  left(): void {
+    this.#isOver = true;
+    if (!this.#isComplete) {
+      this.#upload?.leave();
+    }
+    this.#onClose?.(false, 0);
+    this.#onClose = undefined;
+  }
+
+  #send(head: string, chunk: Buffer): boolean {
+    const { socket } = this.#client;
+    if (!socket.writable) {
+      return false;
+    }
+    if (chunk.length <= maxText) {
+      return socket.write(head + this.#textOf(chunk), "latin1");
+    }
+    const before = this.#isChunked ? `${head}${chunk.length.toString(16)}\r\n` : head;
+    if (before === "") {
+      return socket.write(chunk);
+    }
+    socket.cork();
+    socket.write(before, "latin1");
+    let isReady = socket.write(chunk);
+    if (this.#isChunked) {
+      isReady = socket.write("\r\n", "latin1");
+    }
+    socket.uncork();
+    return isReady;
+  }
+
+  /** A part of the answer's body as it goes over the wire. */
+  #textOf(chunk: Buffer): string {
+    const text = chunk.toString("latin1");
+    return this.#isChunked ? `${chunk.length.toString(16)}\r\n${text}\r\n` : text;
   }
 }
 
-/** Whether the answer's body will be chunked; other bodies have no place for fields behind them (RFC 9112 §6.5). */
-function mayChunk({ httpVersion }: IncomingMessage, headers: RawHeaders): boolean {
-  return httpVersion === "1.1" && fieldValues(headers, "content-length").length === 0;
+function letGo(answer: Http1Downstream): void {
+  answer.letGo();
+}
+
+/** @param hasTrailers whether there may be fields behind the body; others are not announced */
+function fieldLines(headers: RawHeaders, hasTrailers: boolean): string {
+  let lines = "";
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index] ?? "";
+    const value = headers[index + 1] ?? "";
+    if (!isSendable(name, value)) {
+      throw new Error("a field cannot be sent by HTTP/1.1");
+    }
+    if (hasTrailers || name.length !== 7 || name.toLowerCase() !== "trailer") {
+      lines += `${name}: ${value}\r\n`;
+    }
+  }
+  return lines;
 }
 
 /** Reason phrases travel as Latin-1; one that did not survive its decoding is left out. */

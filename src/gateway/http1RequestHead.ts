@@ -17,6 +17,11 @@ const token = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 const unsafeTarget = /[^\x21-\x7e\x80-\xff]/;
 const unsafeValue = /[\0\r\n]|[^\0-\xff]/;
 
+/** Whether it is one field by HTTP/1.1, whatever the way that it came by. */
+export function isSendable(name: string, value: string): boolean {
+  return token.test(name) && !unsafeValue.test(value);
+}
+
 /**
  * Requests come by other ways than HTTP/1.1 as well: what would begin another field or another request is refused here,
  * whoever let it in.
@@ -35,7 +40,7 @@ export function http1Head({ method, path, host, headers, body }: UpstreamRequest
       lengths.push(value);
       continue;
     }
-    if (!token.test(name) || unsafeValue.test(value)) {
+    if (!isSendable(name, value)) {
       throw new OneCliError("bad-request", "The request has a field that cannot be sent by HTTP/1.1.");
     }
     text += `${name}: ${value}\r\n`;

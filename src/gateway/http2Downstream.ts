@@ -6,7 +6,7 @@ import { endToEndHeaders, fieldValues, type RawHeaders } from "../core/headers.t
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { watchEnd } from "./http2End.ts";
 import { fromHttp2, joinCookies, pseudoField, toHttp2 } from "./http2Fields.ts";
-import { UploadBody } from "./uploadBody.ts";
+import { type UploadBody, uploadOf } from "./uploadBody.ts";
 
 const { NGHTTP2_NO_ERROR } = constants;
 
@@ -82,7 +82,7 @@ export class Http2Downstream implements Downstream {
 
   openBody(): UploadBody {
     const stream = this.#stream;
-    return new UploadBody({
+    return uploadOf({
       stream,
       isComplete: () => this.#isComplete,
       trailers: () => this.#trailers,

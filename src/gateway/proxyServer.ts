@@ -19,7 +19,7 @@ import { connectionEvent, connectionKey, Connections, headLimits, type HeadLimit
 import { type Admission, type Agent, type Credentials } from "./credentials.ts";
 import { Exchange, type ExchangeOrigin, type ExchangeServices } from "./exchange.ts";
 import { handOffTo } from "./handoff.ts";
-import { Http1Downstream, type TakeSocket } from "./http1Downstream.ts";
+import { ListenerDownstream, type TakeSocket } from "./listenerDownstream.ts";
 import { type Interceptor } from "./interceptor.ts";
 import { type InternalSite } from "./internalSite.ts";
 import { clientErrorOf, maxHeaderBytes } from "./requestParsing.ts";
@@ -158,7 +158,7 @@ export class ProxyServer extends Server {
         void this.#internalSite.answer(authority, path, request, response);
         return;
       }
-      const client = new Http1Downstream(request, response, takeSocket);
+      const client = new ListenerDownstream(request, response, takeSocket);
       const exchange = new Exchange(client, { authority, agent }, this.#services);
       exchange.forwardPlain(path, this.#isMapped(authority));
     } catch (error) {

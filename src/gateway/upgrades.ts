@@ -4,7 +4,7 @@ import { type Socket } from "node:net";
 import { fieldValues, withoutFields } from "../core/headers.ts";
 import { headBytes, lingerThenDestroy } from "./answers.ts";
 import { connectionEvent, type Connections } from "./connections.ts";
-import { type TakeSocket } from "./http1Downstream.ts";
+import { type TakeSocket } from "./listenerDownstream.ts";
 
 /** Bytes that a client may send before its upgrade is answered. */
 const maxEarlyBytes = 64 * 1024;

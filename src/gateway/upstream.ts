@@ -8,7 +8,7 @@ import { titleOf } from "../core/parentProxy.ts";
 import { dispatchAlone, needsOwnConnection } from "./dedicatedUpstream.ts";
 import { type Dialer } from "./dialer.ts";
 import { withoutChallenge } from "./forwardedAnswer.ts";
-import { MalformedAnswer } from "./http1Answer.ts";
+import { MalformedMessage } from "./http1Message.ts";
 import { Http1Upstream } from "./http1Upstream.ts";
 import { type Connect, SecureOrigin } from "./secureOrigin.ts";
 import { type Trust } from "./tlsConnection.ts";
@@ -173,7 +173,7 @@ export function upstreamError(authority: Authority, error: unknown): OneCliError
   }
   const name = formatAuthority(authority);
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? "";
-  if (error instanceof MalformedAnswer || code.startsWith("HPE_")) {
+  if (error instanceof MalformedMessage || code.startsWith("HPE_")) {
     const message = `${name} sent an answer that is not well-formed HTTP/1.1.`;
     return new OneCliError("upstream-unreachable", message, { cause: error });
   }

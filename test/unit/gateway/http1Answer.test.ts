@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type RawHeaders } from "../../../src/core/headers.ts";
-import { Http1AnswerReader, MalformedAnswer } from "../../../src/gateway/http1Answer.ts";
+import { Http1AnswerReader } from "../../../src/gateway/http1Answer.ts";
+import { MalformedMessage } from "../../../src/gateway/http1Message.ts";
 
 interface Answer {
   head?: { status: number; reason: string; headers: RawHeaders };
@@ -182,12 +183,12 @@ describe("an answer of HTTP/1.1", () => {
   ];
   for (const [what, text] of malformed) {
     it(`is refused with ${what}`, () => {
-      assert.throws(() => read(text), MalformedAnswer);
+      assert.throws(() => read(text), MalformedMessage);
     });
   }
 
   it("is refused where nobody asked", () => {
     const reading = read(ok("Content-Length: 0"));
-    assert.throws(() => reading.read("x"), MalformedAnswer);
+    assert.throws(() => reading.read("x"), MalformedMessage);
   });
 });

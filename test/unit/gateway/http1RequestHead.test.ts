@@ -4,7 +4,6 @@ import { isOneCliError } from "../../../src/core/errors.ts";
 import { http1Head } from "../../../src/gateway/http1RequestHead.ts";
 import { UploadBody } from "../../../src/gateway/uploadBody.ts";
 import { type UpstreamRequest } from "../../../src/gateway/upstreamRequest.ts";
-import { Readable } from "node:stream";
 
 const request = (changes: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
   scheme: "https",
@@ -19,8 +18,7 @@ const request = (changes: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
 });
 const body = () =>
   new UploadBody({
-    stream: Readable.from([]),
-    isComplete: () => true,
+    resume: () => undefined,
     trailers: () => [],
     announcesTrailers: false,
   });

@@ -1,0 +1,82 @@
+// Heads of requests of HTTP/1.1, as a client sends them.
+import { METHODS } from "node:http";
+import { fieldValues, type RawHeaders } from "../core/headers.ts";
+import { bodyFraming, keepsConnection, MalformedMessage } from "./http1Message.ts";
+
+export interface Http1RequestHead {
+  readonly method: string;
+  /** A path with its query, a URL, `host:port` or `*`. */
+  readonly target: string;
+  readonly isHttp11: boolean;
+  readonly headers: RawHeaders;
+  /** Bytes of its body, or that it comes in chunks. */
+  readonly framing: number | "chunked";
+  /** Whether the client wants to go on with this connection. */
+  readonly keepAlive: boolean;
+}
+
+const methods = new Set(METHODS);
+/** Of what names a host, some take a backslash for a slash. */
+const requestLine = /^([A-Z-]+) (\/[\x21-\x7e]*|[\x21-\x5b\x5d-\x7e]+) HTTP\/1\.([01])$/;
+
+/** @throws MalformedMessage */
+export function http1Request(line: string, headers: RawHeaders): Http1RequestHead {
+  const [, method = "", target = "", minor] = requestLine.exec(line) ?? [];
+  if (minor === undefined || !methods.has(method)) {
+    throw new MalformedMessage("does not begin with a request line of HTTP/1.1");
+  }
+  const isHttp11 = minor === "1";
+  const framing = bodyFraming(isHttp11, headers) ?? 0;
+  return {
+    method,
+    target,
+    isHttp11,
+    headers,
+    framing: typeof framing === "string" ? lastCoding(framing) : framing,
+    keepAlive: keepsConnection(isHttp11, headers),
+  };
+}
+
+/** A client that speaks another protocol would wait for an answer in vain. @throws MalformedMessage */
+export function refuseOtherProtocol(bytes: Buffer): void {
+  // eslint-disable-next-line no-control-regex -- the rest was looked at.
+  if (!/^[A-Z-]{1,32}(?: [^]*)?$/.test(bytes.toString("latin1", 0, 64))) {
+    throw new MalformedMessage("does not begin with a request line of HTTP/1.1");
+  }
+}
+
+/** Whether it asks for a WebSocket (RFC 6455 §4.1); an offer of any other protocol is not taken. */
+export function asksForWebSocket({ method, isHttp11, framing, headers }: Http1RequestHead): boolean {
+  return (
+    method === "GET" &&
+    isHttp11 &&
+    framing === 0 &&
+    hasOption(headers, "upgrade", "websocket") &&
+    hasOption(headers, "connection", "upgrade")
+  );
+}
+
+/** Whether the client waits for a word before it sends the body (RFC 9110 §10.1.1). */
+export function expectsContinue({ isHttp11, framing, headers }: Http1RequestHead): boolean {
+  return isHttp11 && framing !== 0 && hasOption(headers, "expect", "100-continue");
+}
+
+function hasOption(headers: RawHeaders, name: string, option: string): boolean {
+  const values = fieldValues(headers, name);
+  return (
+    values.length > 0 &&
+    values
+      .join(",")
+      .toLowerCase()
+      .split(",")
+      .some((value) => value.trim() === option)
+  );
+}
+
+/** Where chunked is not the last one, nobody knows where the body ends. */
+function lastCoding(codings: string): "chunked" {
+  if (!/(?:^|[\s,])chunked\s*$/.test(codings)) {
+    throw new MalformedMessage("has a body without an end, for its last transfer coding is not chunked");
+  }
+  return "chunked";
+}
