@@ -36,7 +36,7 @@ const hopByHop = new FieldNames([
 const framing = new Set(["host", "content-length"]);
 
 const nothing = new FieldNames([]);
-const proxyField = /^proxy-/i;
+const proxyPrefix = "proxy-";
 
 /** Values of all fields of a name (given in lower case), in order. */
 export function fieldValues(headers: RawHeaders, name: string): string[] {
@@ -69,7 +69,7 @@ export function endToEndHeaders(headers: RawHeaders, dropped = nothing): string[
     if (
       hopByHop.has(field) ||
       dropped.has(field) ||
-      proxyField.test(field) ||
+      isProxyField(field) ||
       named?.has(field.toLowerCase()) === true
     ) {
       continue;
@@ -77,6 +77,11 @@ export function endToEndHeaders(headers: RawHeaders, dropped = nothing): string[
     kept.push(field, headers[index + 1] ?? "");
   }
   return kept;
+}
+
+function isProxyField(field: string): boolean {
+  const first = field.charCodeAt(0);
+  return (first === 0x70 || first === 0x50) && field.slice(0, proxyPrefix.length).toLowerCase() === proxyPrefix;
 }
 
 /** Removes every field whose name (in lower case) is in the set. */

@@ -63,6 +63,18 @@ function parseAttribute(query: string): "otp" | "totp" {
 
 /** The text of a reference: the inverse of {@link parseSecretReference}. */
 export function formatSecretReference(reference: SecretReference): string {
+  let text = texts.get(reference);
+  if (text === undefined) {
+    text = join(reference);
+    texts.set(reference, text);
+  }
+  return text;
+}
+
+/** One text for each: as the key of a map it is hashed once, and not for every request. */
+const texts = new WeakMap<SecretReference, string>();
+
+function join(reference: SecretReference): string {
   const { vault, item, section, field, attribute } = reference;
   const parts = section === undefined ? [vault, item, field] : [vault, item, section, field];
   return prefix + parts.join("/") + (attribute === undefined ? "" : `?attribute=${attribute}`);

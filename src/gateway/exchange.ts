@@ -9,6 +9,7 @@ import { inject, type RequestHead } from "../core/injection.ts";
 import { type Logger } from "../core/ports.ts";
 import { type SecretValue } from "../core/secretValue.ts";
 import { injectionRule, leakedPlaceholder } from "../core/serviceRules.ts";
+import { type ActivityRecord } from "../shared/gatewayProtocol.ts";
 import { type Activity } from "./activity.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { type UploadBody } from "./uploadBody.ts";
@@ -265,7 +266,7 @@ export class Exchange implements AnswerHandler {
     const { authority, agent } = this.#origin;
     const totalMs = this.#elapsed();
     const queryStart = this.#path.indexOf("?");
-    this.#services.activity.add({
+    const record: Omit<ActivityRecord, "id"> = {
       at: Date.now() - Math.round(totalMs),
       kind: "request",
       agent,
@@ -273,18 +274,26 @@ export class Exchange implements AnswerHandler {
       host: formatAuthority(authority),
       path: queryStart === -1 ? this.#path : this.#path.slice(0, queryStart),
       status: this.#client.status,
-      ...(this.#error !== undefined && { error: this.#error.code }),
-      ...(this.#credential !== undefined && {
-        mapping: this.#credential.id,
-        source: sourceOf(this.#credential),
-      }),
-      ...(this.#cacheHit !== undefined && { cacheHit: this.#cacheHit }),
-      ...(this.#leaked !== undefined && { warning: "placeholder-leak", service: this.#leaked }),
       headMs: this.#headMs,
       totalMs,
       bytesUp: this.#bytesUp ?? this.#upload?.bytes ?? 0,
       bytesDown: this.#bytesDown,
-    });
+    };
+    if (this.#error !== undefined) {
+      record.error = this.#error.code;
+    }
+    if (this.#credential !== undefined) {
+      record.mapping = this.#credential.id;
+      record.source = sourceOf(this.#credential);
+    }
+    if (this.#cacheHit !== undefined) {
+      record.cacheHit = this.#cacheHit;
+    }
+    if (this.#leaked !== undefined) {
+      record.warning = "placeholder-leak";
+      record.service = this.#leaked;
+    }
+    this.#services.activity.add(record);
   }
 
   #elapsed(): number {
@@ -332,7 +341,7 @@ function checkHost([host, ...more]: readonly string[], authority: Authority): vo
 }
 
 function refuseOtherAuthority(text: string, authority: Authority): void {
-  if (text === authority.host && authority.port === 443) {
+  if (text === formatAuthority(authority)) {
     return;
   }
   let named: Authority | undefined;

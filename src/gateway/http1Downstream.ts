@@ -5,8 +5,8 @@ import { errorAnswer, handshakeAnswer, type OneCliError } from "../core/errors.t
 import { fieldValues, type RawHeaders } from "../core/headers.ts";
 import { headBytes } from "./answers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
+import { isFieldValue, isToken } from "./http1Characters.ts";
 import { asksForWebSocket, type Http1RequestHead } from "./http1Request.ts";
-import { isSendable } from "./http1RequestHead.ts";
 import { UploadBody } from "./uploadBody.ts";
 import { acceptOf } from "./webSockets.ts";
 
@@ -106,7 +106,8 @@ export class Http1Downstream implements Downstream {
     const isEndless = !isBodiless(this.method, status) && !isCounted;
     const isChunked = isEndless && this.#head.isHttp11;
     const isLast = this.#isLast || (isEndless && !isChunked);
-    let text = `HTTP/1.1 ${status} ${isReasonPhrase(reason) ? reason : ""}\r\n`;
+    // A reason that did not survive its decoding is left out.
+    let text = `HTTP/1.1 ${status} ${isFieldValue(reason) ? reason : ""}\r\n`;
     text += fieldLines(headers, isChunked);
     if (isLast) {
       text += "connection: close\r\n";
@@ -287,7 +288,7 @@ function fieldLines(headers: RawHeaders, hasTrailers: boolean): string {
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] ?? "";
     const value = headers[index + 1] ?? "";
-    if (!isSendable(name, value)) {
+    if (!isToken(name) || !isFieldValue(value)) {
       throw new Error("a field cannot be sent by HTTP/1.1");
     }
     if (hasTrailers || name.length !== 7 || name.toLowerCase() !== "trailer") {
@@ -295,9 +296,4 @@ function fieldLines(headers: RawHeaders, hasTrailers: boolean): string {
     }
   }
   return lines;
-}
-
-/** Reason phrases travel as Latin-1; one that did not survive its decoding is left out. */
-function isReasonPhrase(text: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(text);
 }

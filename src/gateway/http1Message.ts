@@ -1,6 +1,7 @@
 // Reads messages of HTTP/1.1 from a connection's bytes, as they come. What RFC 9112 leaves to the recipient's goodwill is
 // refused: a message that two readers could take for two different ones is not handed on.
 import { fieldValues, type RawHeaders } from "../core/headers.ts";
+import { endOfToken, endOfValue } from "./http1Characters.ts";
 import { maxHeaderBytes } from "./requestParsing.ts";
 
 /** How a body ends: after so many bytes, with its last chunk, or with the connection. */
@@ -182,8 +183,9 @@ export class MessageReader {
       this.#parts.onPartOfHead(bytes);
       return 0;
     }
-    const lines = linesOf(bytes, end);
-    const framing = this.#parts.onHead(lines[0] ?? "", parseFields(lines, 1));
+    const text = bytes.toString("latin1", 0, end + lineEnd.length);
+    const lineLength = endOfValue(text, 0);
+    const framing = this.#parts.onHead(text.slice(0, lineLength), parseFields(text, endOfLine(text, lineLength)));
     if (framing !== undefined) {
       this.#beginBody(framing);
     }
@@ -272,7 +274,7 @@ export class MessageReader {
     if (end === -1) {
       return 0;
     }
-    this.#end(parseFields(linesOf(bytes, end), 0));
+    this.#end(parseFields(bytes.toString("latin1", 0, end + lineEnd.length), 0));
     return end + headEnd.length;
   }
 
@@ -317,7 +319,6 @@ export function bodyFraming(isHttp11: boolean, headers: RawHeaders): string | nu
 }
 
 const nothing = Buffer.alloc(0);
-const token = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 /** NUL and other control characters (RFC 9110 §5.5), and halves of a line's end. */
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for.
 const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
@@ -334,37 +335,36 @@ function refuseChunkSize(line: string, form: RegExp): void {
   }
 }
 
-function linesOf(bytes: Buffer, end: number): string[] {
-  const text = bytes.toString("latin1", 0, end);
-  refuseControls(text);
-  return text.split("\r\n");
-}
-
-function parseFields(lines: readonly string[], first: number): RawHeaders {
+/** @param text fields, each with its line's end @param from where the first one begins */
+function parseFields(text: string, from: number): RawHeaders {
   const fields: string[] = [];
-  for (let index = first; index < lines.length; index++) {
-    const line = lines[index] ?? "";
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon);
-    if (colon < 1 || !token.test(name)) {
+  for (let start = from; start < text.length;) {
+    const colon = endOfToken(text, start);
+    if (colon === start || text.charCodeAt(colon) !== 0x3a) {
       throw new MalformedMessage("has a field without a name");
     }
-    fields.push(name, trimBlanks(line, colon + 1));
+    // Without the blanks around it (RFC 9112 §5).
+    let valueStart = colon + 1;
+    while (isBlank(text.charCodeAt(valueStart))) {
+      valueStart++;
+    }
+    const lineLength = endOfValue(text, valueStart);
+    let valueEnd = lineLength;
+    while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) {
+      valueEnd--;
+    }
+    fields.push(text.slice(start, colon), text.slice(valueStart, valueEnd));
+    start = endOfLine(text, lineLength);
   }
   return fields;
 }
 
-/** The rest of a line without the blanks around it (RFC 9112 §5). */
-function trimBlanks(line: string, from: number): string {
-  let start = from;
-  let end = line.length;
-  while (start < end && isBlank(line.charCodeAt(start))) {
-    start++;
+/** @param at where it has to end @returns where the next one begins */
+function endOfLine(text: string, at: number): number {
+  if (text.charCodeAt(at) !== carriageReturn || text.charCodeAt(at + 1) !== lineFeed) {
+    throw new MalformedMessage("has a control character in its head");
   }
-  while (end > start && isBlank(line.charCodeAt(end - 1))) {
-    end--;
-  }
-  return line.slice(start, end);
+  return at + lineEnd.length;
 }
 
 function isBlank(code: number): boolean {

@@ -1,4 +1,5 @@
 import { OneCliError } from "../core/errors.ts";
+import { isFieldValue, isToken } from "./http1Characters.ts";
 import { type UpstreamRequest } from "./upstreamRequest.ts";
 
 /** The head of a request as it goes over the wire by HTTP/1.1. */
@@ -13,22 +14,14 @@ const lengthField = "content-length";
 /** A body is expected with these, so that its absence is told (RFC 9110 §8.6). */
 const methodsWithBody = new Set(["POST", "PUT", "PATCH"]);
 
-const token = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 const unsafeTarget = /[^\x21-\x7e\x80-\xff]/;
-const unsafeValue = /[\0\r\n]|[^\0-\xff]/;
-
-/** Whether it is one field by HTTP/1.1, whatever the way that it came by. */
-export function isSendable(name: string, value: string): boolean {
-  return token.test(name) && !unsafeValue.test(value);
-}
-
 /**
  * Requests come by other ways than HTTP/1.1 as well: what would begin another field or another request is refused here,
  * whoever let it in.
  * @throws OneCliError `bad-request`
  */
 export function http1Head({ method, path, host, headers, body }: UpstreamRequest): Http1Head {
-  if (!token.test(method) || unsafeTarget.test(path) || unsafeTarget.test(host)) {
+  if (!isToken(method) || unsafeTarget.test(path) || unsafeTarget.test(host)) {
     throw new OneCliError("bad-request", "The request's method or path cannot be sent by HTTP/1.1.");
   }
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
@@ -40,7 +33,7 @@ export function http1Head({ method, path, host, headers, body }: UpstreamRequest
       lengths.push(value);
       continue;
     }
-    if (!isSendable(name, value)) {
+    if (!isToken(name) || !isFieldValue(value)) {
       throw new OneCliError("bad-request", "The request has a field that cannot be sent by HTTP/1.1.");
     }
     text += `${name}: ${value}\r\n`;
