@@ -50,6 +50,12 @@ export function fieldValues(headers: RawHeaders, name: string): string[] {
   return values;
 }
 
+/** Elements of a field that is a list (RFC 9110 §5.6.1), in lower case; of the name given in lower case. */
+export function listElements(headers: RawHeaders, name: string): string[] {
+  const [value, ...more] = fieldValues(headers, name);
+  return value === undefined ? [] : [value, ...more].join(",").toLowerCase().split(/[ \t]*,[ \t]*/);
+}
+
 /**
  * The fields that travel on: without hop-by-hop fields, those named in `Connection`, and `Proxy-*`. Of `TE` only
  * `trailers` does, because trailers are carried over.

@@ -95,9 +95,12 @@ export class Http1AnswerReader implements MessageParts {
       this.#keepAlive = false;
       return "endless";
     }
-    if (framing !== "chunked" && typeof framing === "string") {
+    if (typeof framing === "number") {
+      return framing;
+    }
+    if (framing.join() !== "chunked") {
       throw new MalformedMessage("has a transfer coding other than chunked");
     }
-    return framing;
+    return "chunked";
   }
 }

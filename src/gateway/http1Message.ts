@@ -1,6 +1,6 @@
 // Reads messages of HTTP/1.1 from a connection's bytes, as they come. What RFC 9112 leaves to the recipient's goodwill is
 // refused: a message that two readers could take for two different ones is not handed on.
-import { fieldValues, type RawHeaders } from "../core/headers.ts";
+import { fieldValues, listElements, type RawHeaders } from "../core/headers.ts";
 import { endOfToken, endOfValue } from "./http1Characters.ts";
 import { maxHeaderBytes } from "./requestParsing.ts";
 
@@ -245,10 +245,10 @@ export class MessageReader {
     const line = bytes.toString("latin1", 0, end === -1 ? bytes.length : end);
     if (end === -1) {
       // Nonsense is told at once, and not when it has a line's end.
-      refuseChunkSize(line, /^(?:[\da-f]{1,13}[ \t]*(?:;.*)?)?\r?$/is);
+      refuseChunkSize(line, /^(?:[\da-f]{1,13} *(?:;.*)?)?\r?$/is);
       return 0;
     }
-    refuseChunkSize(line, /^[\da-f]{1,13}[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/i);
+    refuseChunkSize(line, chunkSize);
     this.#left = Number.parseInt(line, 16);
     this.#state = this.#left === 0 ? "trailers" : "chunk";
     return end + lineEnd.length;
@@ -274,7 +274,11 @@ export class MessageReader {
     if (end === -1) {
       return 0;
     }
-    this.#end(parseFields(bytes.toString("latin1", 0, end + lineEnd.length), 0));
+    const trailers = parseFields(bytes.toString("latin1", 0, end + lineEnd.length), 0);
+    if (bodyFraming(true, trailers) !== undefined) {
+      throw new MalformedMessage("has a length behind its body");
+    }
+    this.#end(trailers);
     return end + headEnd.length;
   }
 
@@ -286,15 +290,8 @@ export class MessageReader {
 
 /** Whether the connection may be used for another message behind this one (RFC 9112 §9.3). */
 export function keepsConnection(isHttp11: boolean, headers: RawHeaders): boolean {
-  const [value, ...more] = fieldValues(headers, "connection");
-  if (value === undefined) {
-    return isHttp11;
-  }
-  const options = [value, ...more]
-    .join(",")
-    .toLowerCase()
-    .split(/[\s,]+/);
-  return isHttp11 ? !options.includes("close") : options.includes("keep-alive") && !options.includes("close");
+  const options = listElements(headers, "connection");
+  return (isHttp11 || options.includes("keep-alive")) && !options.includes("close");
 }
 
 /**
@@ -302,9 +299,9 @@ export function keepsConnection(isHttp11: boolean, headers: RawHeaders): boolean
  * @returns its transfer codings, in lower case, or its length; undefined where it says nothing
  * @throws MalformedMessage where it says two things
  */
-export function bodyFraming(isHttp11: boolean, headers: RawHeaders): string | number | undefined {
+export function bodyFraming(isHttp11: boolean, headers: RawHeaders): readonly string[] | number | undefined {
   const lengths = fieldValues(headers, "content-length");
-  const codings = fieldValues(headers, "transfer-encoding");
+  const codings = listElements(headers, "transfer-encoding");
   const [length] = lengths;
   if (lengths.length > 1 || (length !== undefined && !/^\d{1,15}$/.test(length))) {
     throw new MalformedMessage("has no one length");
@@ -315,10 +312,13 @@ export function bodyFraming(isHttp11: boolean, headers: RawHeaders): string | nu
   if (length !== undefined || !isHttp11) {
     throw new MalformedMessage("has a transfer coding where there must be none");
   }
-  return codings.join(",").toLowerCase();
+  return codings;
 }
 
 const nothing = Buffer.alloc(0);
+/** With extensions, which nobody asks for (RFC 9112 §7.1.1), and blanks, which some servers fill it up with. */
+const chunkSize =
+  /^[\da-f]{1,13}(?: *|(?:;[!#$%&'*+\-.^_`|~\da-z]+(?:=(?:[!#$%&'*+\-.^_`|~\da-z]+|"(?:[^"\\\0-\x08\x0a-\x1f\x7f-\xff]|\\[\t -~])*"))?)+)$/i;
 /** NUL and other control characters (RFC 9110 §5.5), and halves of a line's end. */
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for.
 const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;

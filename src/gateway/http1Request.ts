@@ -1,6 +1,6 @@
 // Heads of requests of HTTP/1.1, as a client sends them.
 import { METHODS } from "node:http";
-import { fieldValues, type RawHeaders } from "../core/headers.ts";
+import { listElements, type RawHeaders } from "../core/headers.ts";
 import { bodyFraming, keepsConnection, MalformedMessage } from "./http1Message.ts";
 
 export interface Http1RequestHead {
@@ -16,14 +16,19 @@ export interface Http1RequestHead {
 }
 
 const methods = new Set(METHODS);
-/** Of what names a host, some take a backslash for a slash. */
-const requestLine = /^([A-Z-]+) (\/[\x21-\x7e]*|[\x21-\x5b\x5d-\x7e]+) HTTP\/1\.([01])$/;
+const requestLine = /^([A-Z-]+) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
+/** A path, a URL or `*`. In what names a host, some take a backslash for a slash. */
+const targetForm = /^(?:\/.*|[a-z][a-z\d+.-]*:\/\/[^/?#\\]+(?:[/?#].*)?|\*)$/i;
 
 /** @throws MalformedMessage */
 export function http1Request(line: string, headers: RawHeaders): Http1RequestHead {
   const [, method = "", target = "", minor] = requestLine.exec(line) ?? [];
   if (minor === undefined || !methods.has(method)) {
     throw new MalformedMessage("does not begin with a request line of HTTP/1.1");
+  }
+  // CONNECT, whose target is another, is answered whatever that is.
+  if (method !== "CONNECT" && !targetForm.test(target)) {
+    throw new MalformedMessage("has a target that is neither a path nor a URL");
   }
   const isHttp11 = minor === "1";
   const framing = bodyFraming(isHttp11, headers) ?? 0;
@@ -32,7 +37,7 @@ export function http1Request(line: string, headers: RawHeaders): Http1RequestHea
     target,
     isHttp11,
     headers,
-    framing: typeof framing === "string" ? lastCoding(framing) : framing,
+    framing: typeof framing === "number" ? framing : framingOf(framing),
     keepAlive: keepsConnection(isHttp11, headers),
   };
 }
@@ -51,31 +56,19 @@ export function asksForWebSocket({ method, isHttp11, framing, headers }: Http1Re
     method === "GET" &&
     isHttp11 &&
     framing === 0 &&
-    hasOption(headers, "upgrade", "websocket") &&
-    hasOption(headers, "connection", "upgrade")
+    listElements(headers, "upgrade").includes("websocket") &&
+    listElements(headers, "connection").includes("upgrade")
   );
 }
 
 /** Whether the client waits for a word before it sends the body (RFC 9110 §10.1.1). */
 export function expectsContinue({ isHttp11, framing, headers }: Http1RequestHead): boolean {
-  return isHttp11 && framing !== 0 && hasOption(headers, "expect", "100-continue");
+  return isHttp11 && framing !== 0 && listElements(headers, "expect").includes("100-continue");
 }
 
-function hasOption(headers: RawHeaders, name: string, option: string): boolean {
-  const values = fieldValues(headers, name);
-  return (
-    values.length > 0 &&
-    values
-      .join(",")
-      .toLowerCase()
-      .split(",")
-      .some((value) => value.trim() === option)
-  );
-}
-
-/** Where chunked is not the last one, nobody knows where the body ends. */
-function lastCoding(codings: string): "chunked" {
-  if (!/(?:^|[\s,])chunked\s*$/.test(codings)) {
+/** Where chunked is not the last one, and there once, nobody knows where the body ends. @throws MalformedMessage */
+function framingOf(codings: readonly string[]): "chunked" {
+  if (codings.indexOf("chunked") !== codings.length - 1) {
     throw new MalformedMessage("has a body without an end, for its last transfer coding is not chunked");
   }
   return "chunked";
