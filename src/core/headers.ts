@@ -53,7 +53,12 @@ export function fieldValues(headers: RawHeaders, name: string): string[] {
 /** Elements of a field that is a list (RFC 9110 §5.6.1), in lower case; of the name given in lower case. */
 export function listElements(headers: RawHeaders, name: string): string[] {
   const [value, ...more] = fieldValues(headers, name);
-  return value === undefined ? [] : [value, ...more].join(",").toLowerCase().split(/[ \t]*,[ \t]*/);
+  return value === undefined
+    ? []
+    : [value, ...more]
+        .join(",")
+        .toLowerCase()
+        .split(/[ \t]*,[ \t]*/);
 }
 
 /**
@@ -87,7 +92,9 @@ export function endToEndHeaders(headers: RawHeaders, dropped = nothing): string[
 
 function isProxyField(field: string): boolean {
   const first = field.charCodeAt(0);
-  return (first === 0x70 || first === 0x50) && field.slice(0, proxyPrefix.length).toLowerCase() === proxyPrefix;
+  return (
+    (first === 0x70 || first === 0x50) && field.slice(0, proxyPrefix.length).toLowerCase() === proxyPrefix
+  );
 }
 
 /** Removes every field whose name (in lower case) is in the set. */

@@ -176,7 +176,8 @@ export class Http1Downstream implements Downstream {
   }
 
   sendError(error: OneCliError): void {
-    const { status, headers, body } = this.webSocketKey === undefined ? errorAnswer(error) : handshakeAnswer(error);
+    const { status, headers, body } =
+      this.webSocketKey === undefined ? errorAnswer(error) : handshakeAnswer(error);
     const bytes = Buffer.from(body);
     const fields = [...headers, "content-length", String(bytes.length), "date", new Date().toUTCString()];
     if (status === 426) {

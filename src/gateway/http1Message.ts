@@ -185,7 +185,10 @@ export class MessageReader {
     }
     const text = bytes.toString("latin1", 0, end + lineEnd.length);
     const lineLength = endOfValue(text, 0);
-    const framing = this.#parts.onHead(text.slice(0, lineLength), parseFields(text, endOfLine(text, lineLength)));
+    const framing = this.#parts.onHead(
+      text.slice(0, lineLength),
+      parseFields(text, endOfLine(text, lineLength)),
+    );
     if (framing !== undefined) {
       this.#beginBody(framing);
     }
@@ -316,9 +319,9 @@ export function bodyFraming(isHttp11: boolean, headers: RawHeaders): readonly st
 }
 
 const nothing = Buffer.alloc(0);
-/** With extensions, which nobody asks for (RFC 9112 §7.1.1), and blanks, which some servers fill it up with. */
-const chunkSize =
-  /^[\da-f]{1,13}(?: *|(?:;[!#$%&'*+\-.^_`|~\da-z]+(?:=(?:[!#$%&'*+\-.^_`|~\da-z]+|"(?:[^"\\\0-\x08\x0a-\x1f\x7f-\xff]|\\[\t -~])*"))?)+)$/i;
+const name = "[!#$%&'*+\\-.^_`|~\\dA-Za-z]+";
+/** With extensions, which nobody asks for (RFC 9112 §7.1.1), or blanks, with which some servers fill it up. */
+const chunkSize = new RegExp(`^[\\dA-Fa-f]{1,13}(?: *|(?:;${name}(?:=(?:${name}|"[ !#-\\[\\]-~]*"))?)+)$`);
 /** NUL and other control characters (RFC 9110 §5.5), and halves of a line's end. */
 // eslint-disable-next-line no-control-regex -- control characters are what is looked for.
 const control = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;

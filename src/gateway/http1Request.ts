@@ -44,7 +44,6 @@ export function http1Request(line: string, headers: RawHeaders): Http1RequestHea
 
 /** A client that speaks another protocol would wait for an answer in vain. @throws MalformedMessage */
 export function refuseOtherProtocol(bytes: Buffer): void {
-  // eslint-disable-next-line no-control-regex -- the rest was looked at.
   if (!/^[A-Z-]{1,32}(?: [^]*)?$/.test(bytes.toString("latin1", 0, 64))) {
     throw new MalformedMessage("does not begin with a request line of HTTP/1.1");
   }

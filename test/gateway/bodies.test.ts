@@ -57,7 +57,9 @@ describe("bodies and their order", () => {
     const arrived = fixture.upstream.next();
     const count = 3000;
     const filler = `X-Filler: ${"x".repeat(2000)}`;
-    const all = Array.from({ length: count }, (_, index) => requestHead(`GET /${index}`, host, filler)).join("");
+    const all = Array.from({ length: count }, (_, index) => requestHead(`GET /${index}`, host, filler)).join(
+      "",
+    );
     wire.send(all);
     await arrived;
     // What the gateway does not read stays here, or in between.

@@ -53,8 +53,12 @@ function readByOurs(text: string): Reading[] | undefined {
 /** By Node's server, on a connection of its own. */
 async function readByNode(text: string): Promise<Reading[] | undefined> {
   const requests: Reading[] = [];
-  let isRefused = false;
-  const server = createServer({ maxHeaderSize: maxHeaderBytes, requireHostHeader: false, keepAliveTimeout: 0 });
+  const refused: unknown[] = [];
+  const server = createServer({
+    maxHeaderSize: maxHeaderBytes,
+    requireHostHeader: false,
+    keepAliveTimeout: 0,
+  });
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const { method = "", url = "", rawHeaders } = request;
     const reading: Reading = { method, target: url, headers: rawHeaders, body: "", trailers: [] };
@@ -68,8 +72,8 @@ async function readByNode(text: string): Promise<Reading[] | undefined> {
   };
   server.on("request", onRequest);
   server.on("checkExpectation", onRequest);
-  server.on("clientError", (_error, socket: Duplex) => {
-    isRefused = true;
+  server.on("clientError", (error, socket: Duplex) => {
+    refused.push(error);
     socket.destroy();
   });
   const [client, connection] = duplexPair();
@@ -78,7 +82,7 @@ async function readByNode(text: string): Promise<Reading[] | undefined> {
   client.resume();
   client.end(text, "latin1");
   await closed;
-  return isRefused ? undefined : requests;
+  return refused.length > 0 ? undefined : requests;
 }
 
 const chunked = "Transfer-Encoding: chunked";
@@ -90,9 +94,14 @@ const seeds = [
   ["PUT / HTTP/1.1", "Content-Length: 0", "", "", "DELETE * HTTP/1.1", chunked, "", "0", "", ""],
 ].map((lines) => lines.join("\r\n"));
 const pieces = [
-  ..."\r\n\t :,;=+-0123456789abcdefxA/\\*#\0\x01\x7f\x80\xff\"'",
+  ...Array.from("\r\n\t :,;=+-0123456789abcdefxA/\\*#\0\x01\x7f\x80\xff\"'"),
   ...["\r\n", "\r\n\r\n", "\n\n", "\r\n ", "HTTP/1.1", "HTTP/1.0", "chunked", "gzip", "close", "0\r\n\r\n"],
-  ...["Content-Length: 3\r\n", "Content-Length: 1\r\n", `${chunked}\r\n`, "Transfer-Encoding: gzip, chunked\r\n"],
+  ...[
+    "Content-Length: 3\r\n",
+    "Content-Length: 1\r\n",
+    `${chunked}\r\n`,
+    "Transfer-Encoding: gzip, chunked\r\n",
+  ],
 ];
 /** A place, how much of what is there goes, and what comes there. */
 const edit = fc.tuple(fc.nat({ max: 160 }), fc.nat({ max: 3 }), fc.constantFrom(...pieces, ""));
