@@ -8,7 +8,7 @@ import { type Authority, formatAuthority, parseAuthority } from "../core/hostnam
 import { type Logger } from "../core/ports.ts";
 import { type Dialer } from "./dialer.ts";
 import { type Trust } from "./tlsConnection.ts";
-import { secure } from "./upstreamTls.ts";
+import { dialSecure } from "./upstreamTls.ts";
 
 /** Milliseconds; less than a call to 1Password may take, so that the reason is known when it fails. */
 const defaultConnectTimeout = 10_000;
@@ -85,8 +85,9 @@ export class AccountTraffic {
     const timer = setTimeout(() => limit.abort(this.#timeout(authority)), this.#connectTimeout);
     const signal = AbortSignal.any([limit.signal, this.#closing.signal]);
     try {
-      const socket = await this.#dialer.dial(authority, signal);
-      return isSecure ? await secure(socket, authority, ["http/1.1"], this.#trust, signal) : socket;
+      return isSecure
+        ? await dialSecure(this.#dialer, authority, ["http/1.1"], this.#trust, signal)
+        : await this.#dialer.dial(authority, signal);
     } finally {
       clearTimeout(timer);
     }

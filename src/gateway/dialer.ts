@@ -1,5 +1,6 @@
 // The way to a host: straight, or through the parent proxy.
 import { connect, type Socket } from "node:net";
+import { type TLSSocket } from "node:tls";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority, withoutBrackets } from "../core/hostname.ts";
 import { connectByHttp } from "./httpConnect.ts";
@@ -7,7 +8,7 @@ import { type NoProxy } from "./noProxy.ts";
 import { orAbandon } from "./orAbandon.ts";
 import { type ParentProxy, titleOf } from "../core/parentProxy.ts";
 import { connectBySocks } from "./socks5.ts";
-import { certificateProblem, startTls, type Trust } from "./tlsConnection.ts";
+import { certificateProblem, openTls, secured, startTls, type Trust } from "./tlsConnection.ts";
 
 interface DialerOptions {
   readonly parentProxy: ParentProxy | undefined;
@@ -54,6 +55,27 @@ export class Dialer {
     return orAbandon(connection, signal, opened);
   }
 
+  /**
+   * Opens a TLS connection to a host. Either side may finish first.
+   * @throws as {@link dial} where nothing leads to the host, otherwise as {@link startTls}
+   */
+  async dialTls(
+    authority: Authority,
+    protocols: readonly string[],
+    trust: Trust,
+    signal: AbortSignal,
+  ): Promise<TLSSocket> {
+    if (this.parentFor(authority) !== undefined) {
+      return startTls(await this.dial(authority, signal), authority, protocols, trust, signal);
+    }
+    const socket = openTls(authority, protocols, trust);
+    const securing = secured(socket);
+    // Where the host is not even reached, the other one tells.
+    securing.catch(() => undefined);
+    await connected(socket, authority, signal, this.#options.closedPorts);
+    return orAbandon(socket, signal, securing);
+  }
+
   /** Opens a connection to the parent proxy itself. @throws as {@link dial} */
   async dialParent(parent: ParentProxy, signal: AbortSignal): Promise<Socket> {
     const connection = await dialStraight(parent, signal).catch((error: unknown) => {
@@ -69,26 +91,38 @@ export class Dialer {
 }
 
 function dialStraight(
+  authority: Authority,
+  signal: AbortSignal,
+  closedPorts?: ReadonlySet<number>,
+): Promise<Socket> {
+  const { host, port } = authority;
+  // Either side may finish first; a tunnel must carry the other direction on.
+  const socket = connect({ host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true });
+  return connected(socket, authority, signal, closedPorts);
+}
+
+function connected(
+  socket: Socket,
   { host, port }: Authority,
   signal: AbortSignal,
   closedPorts?: ReadonlySet<number>,
 ): Promise<Socket> {
-  // Either side may finish first; a tunnel must carry the other direction on.
-  const socket = connect({ host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true });
-  const connected = new Promise<Socket>((resolve, reject) => {
+  const reached = new Promise<Socket>((resolve, reject) => {
     socket.once("error", (cause: NodeJS.ErrnoException) => {
       const message = `${host} cannot be reached: ${explain(cause)}.`;
       reject(new OneCliError("upstream-unreachable", message, { cause }));
     });
-    socket.once("connect", () => {
+    // Before TLS, where that is spoken, sends its first word.
+    socket.prependOnceListener("connect", () => {
       if (closedPorts?.has(port) === true && isOnThisMachine(socket)) {
+        socket.destroy();
         reject(new OneCliError("upstream-unreachable", `Port ${port} of this machine is not for the proxy.`));
       } else {
         resolve(socket);
       }
     });
   });
-  return orAbandon(socket, signal, connected);
+  return orAbandon(socket, signal, reached);
 }
 
 /** Asked of the connection and not of the name, which may lead anywhere. */

@@ -1,6 +1,7 @@
 import { type Duplex } from "node:stream";
 import { type OneCliError } from "../core/errors.ts";
 import { type RawHeaders } from "../core/headers.ts";
+import { type Release } from "./readBuffers.ts";
 import { type UploadBody } from "./uploadBody.ts";
 
 /** One request of a client and the way to answer it, whichever version of HTTP it came by. */
@@ -27,8 +28,11 @@ export interface Downstream {
   openBody(): UploadBody;
   /** @param headers without hop-by-hop fields */
   sendHead(status: number, reason: string, headers: RawHeaders): void;
-  /** @returns false where the client has to catch up first, see {@link onDrain}. */
-  write(chunk: Buffer): boolean;
+  /**
+   * @param release called when the chunk is written: its memory is used again then
+   * @returns false where the client has to catch up first, see {@link onDrain}.
+   */
+  write(chunk: Buffer, release?: Release): boolean;
   onDrain(listener: () => void): void;
   end(trailers: RawHeaders): void;
   /** Answers with an error of the gateway's own; what the client still uploads is read and dropped. */

@@ -12,6 +12,7 @@ import { injectionRule, leakedPlaceholder } from "../core/serviceRules.ts";
 import { type ActivityRecord } from "../shared/gatewayProtocol.ts";
 import { type Activity } from "./activity.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
+import { type Release } from "./readBuffers.ts";
 import { type UploadBody } from "./uploadBody.ts";
 import { hostField, type Upstream, upstreamError } from "./upstream.ts";
 import { type AnswerHandler, UpstreamReset } from "./upstreamRequest.ts";
@@ -217,9 +218,9 @@ export class Exchange implements AnswerHandler {
     return true;
   }
 
-  onData(chunk: Buffer): boolean {
+  onData(chunk: Buffer, release?: Release): boolean {
     this.#bytesDown += chunk.length;
-    return this.#client.write(chunk);
+    return this.#client.write(chunk, release);
   }
 
   onEnd(trailers: RawHeaders): void {

@@ -23,7 +23,7 @@ export function withoutChallenge(handler: AnswerHandler, parent: ParentProxy, ho
       handler.onError(refusal(status, fieldValues(headers, "proxy-authenticate").join(", "), parent, host));
       return true;
     },
-    onData: (chunk) => handler.onData(chunk),
+    onData: (chunk, release) => handler.onData(chunk, release),
     onEnd: (trailers) => handler.onEnd(trailers),
     onSwitch: (headers, bytes) => handler.onSwitch(headers, bytes),
     onError: (error) => handler.onError(error),

@@ -4,6 +4,7 @@ import { OneCliError } from "../core/errors.ts";
 import { fieldValues, type RawHeaders } from "../core/headers.ts";
 import { type AnswerParts, Http1AnswerReader } from "./http1Answer.ts";
 import { type Http1Head } from "./http1RequestHead.ts";
+import { type Lease, takeBytes } from "./readBuffers.ts";
 import { type UploadBody } from "./uploadBody.ts";
 import { type AnswerHandler, type UpstreamRequest } from "./upstreamRequest.ts";
 
@@ -21,6 +22,8 @@ export class Http1Connection implements AnswerParts {
   #handler: AnswerHandler | undefined;
   #body: UploadBody | null = null;
   #isSending = false;
+  /** Of what is being read. */
+  #lease: Lease | undefined;
   /** The answer is whole; what came behind it was not looked at yet. */
   #isAnswered = false;
   #idleTime = defaultIdleTime;
@@ -40,7 +43,7 @@ export class Http1Connection implements AnswerParts {
     this.#whenFree = whenFree;
     this.#whenClosed = whenClosed;
     socket.setNoDelay(true);
-    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    takeBytes(socket, (chunk, lease) => this.#read(chunk, lease));
     socket.on("end", () => this.#finished());
     socket.on("error", (error) => this.#fail(error));
     socket.on("close", () => {
@@ -93,7 +96,7 @@ export class Http1Connection implements AnswerParts {
   }
 
   onData(chunk: Buffer): void {
-    if (this.#handler?.onData(chunk) === false) {
+    if (this.#handler?.onData(chunk, this.#lease?.hold()) === false) {
       this.#socket.pause();
     }
   }
@@ -107,13 +110,16 @@ export class Http1Connection implements AnswerParts {
 
   readonly #resume = () => this.#socket.resume();
 
-  #read(chunk: Buffer): void {
+  #read(chunk: Buffer, lease?: Lease): void {
+    this.#lease = lease;
     try {
       this.#reader.read(chunk);
     } catch (error) {
       // Malformed, or nothing that the client could be given: a status of 700 by HTTP/2.
       this.#fail(error as Error);
       return;
+    } finally {
+      this.#lease = undefined;
     }
     // Not before: bytes behind an answer would be taken for the next one.
     if (this.#isAnswered) {

@@ -7,6 +7,7 @@ import { headBytes } from "./answers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { isFieldValue, isToken } from "./http1Characters.ts";
 import { asksForWebSocket, type Http1RequestHead } from "./http1Request.ts";
+import { type Release } from "./readBuffers.ts";
 import { UploadBody } from "./uploadBody.ts";
 import { acceptOf } from "./webSockets.ts";
 
@@ -41,6 +42,7 @@ export class Http1Downstream implements Downstream {
   /** The head waits for the end of the turn, with the first bytes behind it: an answer that is whole by then is one write. */
   #held = "";
   #heldBytes: Buffer | undefined;
+  #releaseHeld: Release | undefined;
   #onDrain: (() => void) | undefined;
   #onClose: ((whole: boolean, code: number) => void) | undefined;
 
@@ -121,17 +123,18 @@ export class Http1Downstream implements Downstream {
     process.nextTick(letGo, this);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, release?: Release): boolean {
     if (chunk.length === 0) {
       // As a chunk it would be the last.
       return true;
     }
     if (this.#held !== "" && this.#heldBytes === undefined) {
       this.#heldBytes = chunk;
+      this.#releaseHeld = release;
       return true;
     }
     this.letGo();
-    return this.#send("", chunk);
+    return this.#send("", chunk, release);
   }
 
   /** Sends what waits for the end of the turn. */
@@ -142,12 +145,14 @@ export class Http1Downstream implements Downstream {
     }
     const head = this.#held;
     const bytes = this.#heldBytes;
+    const release = this.#releaseHeld;
     this.#held = "";
     this.#heldBytes = undefined;
+    this.#releaseHeld = undefined;
     if (bytes === undefined) {
       socket.write(head, "latin1");
     } else {
-      this.#send(head, bytes);
+      this.#send(head, bytes, release);
     }
   }
 
@@ -163,12 +168,14 @@ export class Http1Downstream implements Downstream {
       text = "";
     } else if (bytes !== undefined) {
       text += this.#textOf(bytes);
+      this.#releaseHeld?.();
     }
     if (this.#isChunked) {
       text += trailers.length === 0 ? "0\r\n\r\n" : `0\r\n${fieldLines(trailers, true)}\r\n`;
     }
     this.#held = "";
     this.#heldBytes = undefined;
+    this.#releaseHeld = undefined;
     this.#isOver = true;
     if (this.#client.socket.writable) {
       this.#client.socket.write(text, "latin1", this.#client.onSent);
@@ -250,21 +257,23 @@ export class Http1Downstream implements Downstream {
     this.#onClose = undefined;
   }
 
-  #send(head: string, chunk: Buffer): boolean {
+  #send(head: string, chunk: Buffer, release?: Release): boolean {
     const { socket } = this.#client;
     if (!socket.writable) {
       return false;
     }
     if (chunk.length <= maxText) {
-      return socket.write(head + this.#textOf(chunk), "latin1");
+      const text = head + this.#textOf(chunk);
+      release?.();
+      return socket.write(text, "latin1");
     }
     const before = this.#isChunked ? `${head}${chunk.length.toString(16)}\r\n` : head;
     if (before === "") {
-      return socket.write(chunk);
+      return socket.write(chunk, release);
     }
     socket.cork();
     socket.write(before, "latin1");
-    let isReady = socket.write(chunk);
+    let isReady = socket.write(chunk, release);
     if (this.#isChunked) {
       isReady = socket.write("\r\n", "latin1");
     }

@@ -11,6 +11,7 @@ export type Framing = number | "chunked" | "endless";
 export interface MessageParts {
   /** @returns how its body is framed; undefined where another message comes in its place */
   onHead(startLine: string, headers: RawHeaders): Framing | undefined;
+  /** The chunk is a part of what is being read. */
   onData(chunk: Buffer): void;
   onEnd(trailers: RawHeaders): void;
   /** The first bytes of a head that is not whole yet. @throws MalformedMessage where they can only be of something else */
@@ -98,7 +99,10 @@ export class MessageReader {
     return all;
   }
 
-  /** @throws MalformedMessage; nothing may be read after that */
+  /**
+   * @param chunk its memory may be used again after the call, where the reader is never paused
+   * @throws MalformedMessage; nothing may be read after that
+   */
   read(chunk: Buffer): void {
     if (this.#isPaused) {
       this.#keep(chunk);
@@ -135,7 +139,8 @@ export class MessageReader {
         }
         const taken = this.#take(rest);
         if (taken === 0) {
-          this.#begun = rest;
+          // A copy: what is read is the reader's for the time of the call.
+          this.#begun = Buffer.from(rest);
           this.#seen = rest.length;
           return;
         }

@@ -6,6 +6,7 @@ import { endToEndHeaders, fieldValues, type RawHeaders } from "../core/headers.t
 import { type Downstream, isBodiless } from "./downstream.ts";
 import { watchEnd } from "./http2End.ts";
 import { fromHttp2, joinCookies, pseudoField, toHttp2 } from "./http2Fields.ts";
+import { type Release } from "./readBuffers.ts";
 import { type UploadBody, uploadOf } from "./uploadBody.ts";
 
 const { NGHTTP2_NO_ERROR } = constants;
@@ -103,9 +104,9 @@ export class Http2Downstream implements Downstream {
     } as Parameters<ServerHttp2Stream["respond"]>[1]);
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, release?: Release): boolean {
     // Nothing drains on a stream that is over.
-    return this.closed || this.#stream.writableEnded || this.#stream.write(chunk);
+    return this.closed || this.#stream.writableEnded || this.#stream.write(chunk, release);
   }
 
   onDrain(listener: () => void): void {

@@ -4,6 +4,7 @@ import { errorAnswer, handshakeAnswer, type OneCliError } from "../core/errors.t
 import { fieldValues, pairs, type RawHeaders, withoutFields } from "../core/headers.ts";
 import { headBytes, sendAnswer } from "./answers.ts";
 import { type Downstream, isBodiless } from "./downstream.ts";
+import { type Release } from "./readBuffers.ts";
 import { type UploadBody, uploadOf } from "./uploadBody.ts";
 import { acceptOf } from "./webSockets.ts";
 
@@ -85,8 +86,8 @@ export class ListenerDownstream implements Downstream {
     }
   }
 
-  write(chunk: Buffer): boolean {
-    return this.#response.write(chunk);
+  write(chunk: Buffer, release?: Release): boolean {
+    return this.#response.write(chunk, release);
   }
 
   onDrain(listener: () => void): void {

@@ -1,7 +1,14 @@
-import { type Socket } from "node:net";
-import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { type Socket, type TcpNetConnectOpts } from "node:net";
+import {
+  connect,
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls";
 import { type Authority, withoutBrackets } from "../core/hostname.ts";
 import { orAbandon } from "./orAbandon.ts";
+import { openReusing } from "./readBuffers.ts";
 
 /** All that certificates of servers are verified against. */
 export class Trust {
@@ -25,28 +32,51 @@ export class Trust {
  */
 export function startTls(
   connection: Socket,
-  { host, isAddress }: Pick<Authority, "host" | "isAddress">,
+  authority: Host,
   protocols: readonly string[],
   trust: Trust,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const name = withoutBrackets(host);
-  const secured = new Promise<TLSSocket>((resolve, reject) => {
-    const socket = connect({
-      socket: connection,
-      host: name,
-      // An address is no server name (RFC 6066 §3); it is checked against the certificate by `host`.
-      ...(!isAddress && { servername: name }),
-      secureContext: trust.context,
-      ALPNProtocols: [...protocols],
-      // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
-      rejectUnauthorized: true,
-    });
+  const socket = connect({ ...tlsOptions(authority, protocols, trust), socket: connection });
+  return orAbandon(connection, signal, secured(socket));
+}
+
+/** Begins to connect to a host and to speak TLS to it. Either side may finish first. */
+export function openTls(authority: Authority, protocols: readonly string[], trust: Trust): TLSSocket {
+  return openReusing((onread) => {
+    const options: ConnectionOptions & TcpNetConnectOpts = {
+      ...tlsOptions(authority, protocols, trust),
+      port: authority.port,
+      allowHalfOpen: true,
+      noDelay: true,
+      onread,
+    };
+    return connect(options);
+  });
+}
+
+/** @throws Error of Node */
+export function secured(socket: TLSSocket): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
     // For good: a connection that another one is built upon has no other listener.
     socket.on("error", reject);
     socket.once("secureConnect", () => resolve(socket));
   });
-  return orAbandon(connection, signal, secured);
+}
+
+type Host = Pick<Authority, "host" | "isAddress">;
+
+function tlsOptions({ host, isAddress }: Host, protocols: readonly string[], trust: Trust) {
+  const name = withoutBrackets(host);
+  return {
+    host: name,
+    // An address is no server name (RFC 6066 §3); it is checked against the certificate by `host`.
+    ...(!isAddress && { servername: name }),
+    secureContext: trust.context,
+    ALPNProtocols: [...protocols],
+    // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED=0 would turn the default off.
+    rejectUnauthorized: true,
+  };
 }
 
 const certificateProblems: Readonly<Record<string, string>> = {

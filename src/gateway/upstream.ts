@@ -13,7 +13,7 @@ import { Http1Upstream } from "./http1Upstream.ts";
 import { type Connect, SecureOrigin } from "./secureOrigin.ts";
 import { type Trust } from "./tlsConnection.ts";
 import { type AnswerHandler, type UpstreamRequest } from "./upstreamRequest.ts";
-import { type Protocol, secure } from "./upstreamTls.ts";
+import { dialSecure, type Protocol } from "./upstreamTls.ts";
 
 /** Milliseconds for connecting and the TLS handshake together. */
 const connectTimeout = 15_000;
@@ -91,8 +91,7 @@ export class Upstream {
     return this.#limited(this.#noAnswer(authority), async (limit) => {
       const signal = gone === undefined ? limit : AbortSignal.any([limit, gone]);
       const { dialer, trust } = this.#options;
-      const raw = await dialer.dial(authority, signal);
-      return then(await secure(raw, authority, protocols, trust, signal), signal);
+      return then(await dialSecure(dialer, authority, protocols, trust, signal), signal);
     });
   }
 

@@ -1,6 +1,7 @@
 import { type Duplex } from "node:stream";
 import { type Authority } from "../core/hostname.ts";
 import { type RawHeaders } from "../core/headers.ts";
+import { type Release } from "./readBuffers.ts";
 import { type UploadBody } from "./uploadBody.ts";
 
 /** A request on its way up, whichever version of HTTP it goes by. */
@@ -25,8 +26,11 @@ export interface AnswerHandler {
   onStart(abort: (code: number) => void): void;
   /** @param resume to call when the client has caught up. @returns false to pause. */
   onHead(status: number, reason: string, headers: RawHeaders, resume: () => void): boolean;
-  /** @returns false to pause. */
-  onData(chunk: Buffer): boolean;
+  /**
+   * @param release to call when the chunk is needed no longer: its memory is used again then
+   * @returns false to pause; a little more may come all the same.
+   */
+  onData(chunk: Buffer, release?: Release): boolean;
   onEnd(trailers: RawHeaders): void;
   /** The WebSocket is open: what comes from now on is its bytes. */
   onSwitch(headers: RawHeaders, bytes: Duplex): void;

@@ -1,9 +1,9 @@
 // TLS to an upstream, always verified.
-import { type Socket } from "node:net";
 import { type TLSSocket } from "node:tls";
-import { OneCliError } from "../core/errors.ts";
+import { isOneCliError, OneCliError } from "../core/errors.ts";
 import { type Authority } from "../core/hostname.ts";
-import { certificateProblem, startTls, type Trust } from "./tlsConnection.ts";
+import { type Dialer } from "./dialer.ts";
+import { certificateProblem, type Trust } from "./tlsConnection.ts";
 
 export type Protocol = "h2" | "http/1.1";
 
@@ -15,18 +15,20 @@ export class ProtocolRefused extends OneCliError {
 }
 
 /**
- * Makes TLS of a connection to `authority`.
+ * Opens a TLS connection to `authority`.
  * @throws OneCliError `upstream-certificate`, `upstream-unreachable`; the reason of `signal`.
  */
-export function secure(
-  raw: Socket,
+export function dialSecure(
+  dialer: Dialer,
   authority: Authority,
   protocols: readonly Protocol[],
   trust: Trust,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  return startTls(raw, authority, protocols, trust, signal).catch((error: unknown) => {
-    throw signal.aborted ? error : tlsError(authority, error as NodeJS.ErrnoException);
+  return dialer.dialTls(authority, protocols, trust, signal).catch((error: unknown) => {
+    throw signal.aborted || isOneCliError(error)
+      ? error
+      : tlsError(authority, error as NodeJS.ErrnoException);
   });
 }
 

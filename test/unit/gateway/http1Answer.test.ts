@@ -32,7 +32,10 @@ class Reading {
 
   read(...pieces: readonly string[]): this {
     for (const piece of pieces) {
-      this.reader.read(Buffer.from(piece, "latin1"));
+      const bytes = Buffer.from(piece, "latin1");
+      this.reader.read(bytes);
+      // What was read is used again for something else.
+      bytes.fill("!");
     }
     return this;
   }
