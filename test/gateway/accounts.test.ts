@@ -81,6 +81,23 @@ describe("the account", () => {
     });
   }
 
+  it("is waited for without taking more than little of a request's body (contracts 12, 14)", async () => {
+    connectAgain({ timeoutMs: 300 });
+    fixture.service.fault({ hang: true });
+    const wire = await fixture.open("api.openai.com:443");
+    const size = 64 << 20;
+    wire.send(requestHead("POST /", "Host: api.openai.com", `Content-Length: ${size}`));
+    wire.socket.write(Buffer.alloc(size));
+    assertRefusal(await wire.answer(), 503, "onepassword-unreachable");
+    assert.ok(wire.socket.writableLength > size / 2, `${wire.socket.writableLength} bytes were not taken`);
+    // The rest is read and dropped, and the connection goes on.
+    fixture.service.clearFaults();
+    connectAgain();
+    wire.send(requestHead("GET /", "Host: api.openai.com"));
+    assert.equal((await wire.answer()).status, 200);
+    wire.socket.destroy();
+  });
+
   it("that takes too long is answered onepassword-unreachable, to all who wait for it at once (contract 16)", async () => {
     connectAgain({ timeoutMs: 300 });
     fixture.service.fault({ hang: true });

@@ -67,6 +67,14 @@ describe("limits", () => {
       wire.socket.destroy();
     });
 
+    it(`answers a head that its client ends in the middle ${where} with 400`, async () => {
+      const wire = await open();
+      wire.send(`GET / HTTP/1.1\r\n${host}\r\nX: `);
+      wire.socket.end();
+      assertRefusal(await wire.answer(), 400, "bad-request");
+      await wire.closed();
+    });
+
     const malformed: readonly (readonly [string, string])[] = [
       ["garbage", "\x16\x03\x01 hello\r\n\r\n"],
       [
@@ -131,6 +139,18 @@ describe("limits", () => {
       await aborted;
     });
   }
+
+  it("answers a body that its client ends in the middle with 400, and aborts the upstream", async () => {
+    const aborted = new Promise<void>((resolve) => {
+      fixture.upstream.handler = (request) => void request.once("close", () => resolve());
+    });
+    const wire = await fixture.open(target);
+    wire.send(requestHead("POST /", host, "Content-Length: 10") + "half");
+    await fixture.upstream.next();
+    wire.socket.end();
+    assertRefusal(await wire.answer(), 400, "bad-request");
+    await Promise.all([wire.closed(), aborted]);
+  });
 
   it("closes a TLS handshake that is not finished (contract 18)", async () => {
     const silent = await connectTo(fixture.endpoint, target);
