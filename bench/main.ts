@@ -28,6 +28,7 @@ import { barChart, lineChart } from "./support/chart.ts";
 import { missingTools } from "./support/loadTools.ts";
 import { markdownTable } from "./support/markdownTable.ts";
 import { digits, tableOf, tableOfTargets } from "./support/report.ts";
+import { writePicture } from "./support/picture.ts";
 import { type Result } from "./support/results.ts";
 import { type Pace, runScenario, startAll } from "./support/run.ts";
 import { targetsOf } from "./support/targets.ts";
@@ -99,7 +100,7 @@ async function grow(world: World, running: readonly Running[]): Promise<Grown[]>
       );
       const shared = running.filter(({ start }) => contenders.some((wanted) => wanted.start === start));
       results.push(
-        await runScenario(scenario, [...shared, ...own.running], world, { rounds: 2, seconds: 1, warmUp: 1 }),
+        await runScenario(scenario, [...shared, ...own.running], world, { rounds: 3, seconds: 1, warmUp: 1 }),
       );
     }
     grown.push({ growth, results });
@@ -170,7 +171,9 @@ ${results.map(tableOf).join("\n\n")}
 ${grown.map((one) => `### ${one.growth.title}\n\n${growthTable(one)}`).join("\n\n")}
 `,
   );
-  await writeFile(join(folder, "requests.svg"), chartOfRequests(results));
+  const requests = chartOfRequests(results);
+  await writeFile(join(folder, "requests.svg"), requests);
+  await writePicture(requests, join(folder, "requests.png"));
   for (const { growth, results } of grown) {
     const name = growth.title.toLowerCase().replaceAll(/\W+/g, "-");
     await writeFile(join(folder, `growth-${name}.svg`), chartOfGrowth({ growth, results }));

@@ -17,8 +17,8 @@ const maxText = 8 * 1024;
 /** The connection that a request has come by. */
 export interface Http1Client {
   readonly socket: Socket;
-  /** The request's body is wanted from now on, to be dropped if nobody has opened it. */
-  readBody(): void;
+  /** A request's body is wanted from now on, to be dropped if nobody has opened it. */
+  readBody(request: Http1Downstream): void;
   /** The answer is on its way, whole. Given to a socket's `write`. */
   readonly onSent: (error?: Error | null) => void;
   /** The connection's bytes are somebody else's from now on. */
@@ -96,7 +96,7 @@ export class Http1Downstream implements Downstream {
 
   openBody(): UploadBody {
     this.#upload = new UploadBody({
-      resume: () => this.#client.readBody(),
+      resume: () => this.#client.readBody(this),
       trailers: () => this.#trailers,
       announcesTrailers: fieldValues(this.#head.headers, "trailer").length > 0,
     });
@@ -191,7 +191,7 @@ export class Http1Downstream implements Downstream {
       // It has to name what would be taken instead (RFC 9110 §15.5.22).
       fields.push("connection", "upgrade", "upgrade", "HTTP/1.1");
     }
-    this.#client.readBody();
+    this.#client.readBody(this);
     this.sendHead(status, STATUS_CODES[status] ?? "", fields);
     if (!isBodiless(this.method, status)) {
       this.write(bytes);

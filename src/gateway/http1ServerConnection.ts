@@ -46,10 +46,14 @@ export class Http1ServerConnection implements Http1Client, MessageParts {
 
   // What a request asks for.
 
-  readBody(): void {
+  readBody(request: Http1Downstream): void {
     if (this.#reader.isPaused || this.socket.isPaused()) {
       // Behind what whoever asked for it has to do first.
-      process.nextTick(this.#goOn);
+      process.nextTick(() => {
+        if (request === this.#request && !request.complete) {
+          this.#readOn();
+        }
+      });
     }
   }
 
@@ -130,14 +134,14 @@ export class Http1ServerConnection implements Http1Client, MessageParts {
     }
   };
 
-  readonly #goOn = (): void => {
-    if (this.#request?.complete === true || this.socket.destroyed) {
-      return;
+  /** Reads what was kept, and what comes. */
+  #readOn(): void {
+    if (!this.socket.destroyed) {
+      // First: whoever gets what was kept may have enough of it.
+      this.socket.resume();
+      this.#read();
     }
-    // First: whoever gets what was kept may have enough of it.
-    this.socket.resume();
-    this.#read();
-  };
+  }
 
   /** @param chunk undefined: what came while reading was paused */
   #read(chunk?: Buffer): void {
@@ -175,7 +179,7 @@ export class Http1ServerConnection implements Http1Client, MessageParts {
     this.#exchange = undefined;
     if (!request.isLast) {
       this.#reader.expect();
-      this.#goOn();
+      this.#readOn();
     }
   }
 
@@ -193,8 +197,7 @@ export class Http1ServerConnection implements Http1Client, MessageParts {
 
   /** The client has ended its side: it has left, unless that is in the middle of a request. */
   readonly #onFinished = (): void => {
-    const isWithin = this.#request?.complete === false || this.#reader.finish() === "within";
-    if (isWithin && this.socket.writable) {
+    if (!this.#reader.isPaused && this.#reader.finish() === "within" && this.socket.writable) {
       this.#refuse(new OneCliError("bad-request", "The request ends before it is whole."));
       return;
     }

@@ -70,6 +70,41 @@ describe("bodies and their order", () => {
     }
   });
 
+  it("gives each of many pipelined uploads its own body, whenever its answer and its secret come (contract 12)", async () => {
+    const bodies: Promise<Buffer>[] = [];
+    fixture.upstream.handler = (request, response) => {
+      bodies.push(fixture.upstream.received.at(-1)!.body);
+      const index = Number(request.url?.slice(1));
+      if (index % 2 === 0) {
+        // The next one's secret has to be asked for.
+        fixture.gateway.invalidate();
+      }
+      if (index % 3 === 0) {
+        response.end("early");
+      } else {
+        request.once("end", () => response.end("late"));
+      }
+    };
+    const count = 60;
+    const bodyOf = (index: number) => `body of ${index} `.repeat(1 + (index % 5) * 2000);
+    for (let index = 0; index < count; index++) {
+      const body = bodyOf(index);
+      wire.send(
+        index % 4 === 0
+          ? `${requestHead(`POST /${index}`, host, "Transfer-Encoding: chunked")}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
+          : `${requestHead(`POST /${index}`, host, `Content-Length: ${body.length}`)}${body}`,
+      );
+    }
+    for (let index = 0; index < count; index++) {
+      assert.equal((await wire.answer()).body, index % 3 === 0 ? "early" : "late");
+    }
+    for (const [index, body] of bodies.entries()) {
+      if (index % 3 !== 0) {
+        assert.equal((await body).toString(), bodyOf(index));
+      }
+    }
+  });
+
   it("passes chunked bodies byte for byte both ways (contract 12)", async () => {
     fixture.upstream.handler = (request, response) => void request.pipe(response);
     const { answer, received } = await ask(
