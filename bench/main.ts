@@ -46,13 +46,15 @@ const folder = fileURLToPath(new URL("results", import.meta.url));
 
 const contenders = [direct, lowerBound, ours, proxyChain, squid, mitmproxy, mockttp, httpMitmProxy];
 const large = quick ? 100_000_000 : 1_000_000_000;
-const first = quick ? keepAlive(32) : { ...keepAlive(32), warmUp: 12 };
+const first = { ...keepAlive(32), warmUp: quick ? 2 : 12 };
 const short = [first, keepAlive(1), unmapped, newConnection, download(large)];
 const all = [...short, upload(large), download(large, "http2"), http2, webSockets, events];
 const wanted = options.only?.split(",");
 const scenarios: readonly Scenario[] =
   wanted === undefined ? (quick ? short : all) : all.filter(({ id }) => wanted.includes(id));
-const pace: Pace = quick ? { rounds: 1, seconds: 1, warmUp: 2 } : { rounds: 3, seconds: 3, warmUp: 3 };
+const pace: Pace = quick
+  ? { rounds: 1, seconds: 1, warmUp: 1, runUp: 0 }
+  : { rounds: 3, seconds: 3, warmUp: 3, runUp: 2 };
 
 const missing = await missingTools();
 if (missing.length > 0) {
@@ -100,7 +102,12 @@ async function grow(world: World, running: readonly Running[]): Promise<Grown[]>
       );
       const shared = running.filter(({ start }) => contenders.some((wanted) => wanted.start === start));
       results.push(
-        await runScenario(scenario, [...shared, ...own.running], world, { rounds: 3, seconds: 1, warmUp: 1 }),
+        await runScenario(scenario, [...shared, ...own.running], world, {
+          rounds: 3,
+          seconds: 1,
+          warmUp: 1,
+          runUp: 0,
+        }),
       );
     }
     grown.push({ growth, results });
@@ -155,8 +162,8 @@ async function write(
     `# The gateway beside its peers
 
 Measured ${about.at} on ${about.cores} cores with Node ${about.node.slice(1)}, by \`npm run bench\`: the median of ${pace.rounds}
-rounds, in which each had its turn. Authentication, cache, injection and activity are on. Figures are for comparing
-within the run.
+rounds, in which each had its turn; where connections stay open, after ${pace.runUp} seconds of the same load. Authentication,
+cache, injection and activity are on. Figures are for comparing within the run.
 
 ## Targets
 

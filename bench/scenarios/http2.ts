@@ -11,6 +11,7 @@ export const http2: Scenario = {
     mean: { title: "mean", ...micros },
   },
   suits: ({ http2 = false }) => http2,
+  isSteady: true,
   measure: async (contender, world, seconds) => {
     const { result, cpu } = await costOf(contender, () =>
       runThrough(contender, world, [

@@ -16,6 +16,7 @@ export function keepAlive(connections: number): Scenario {
       p99: { title: "p99", ...micros },
     },
     suits: ({ tunnelsOnly }) => tunnelsOnly !== true,
+    isSteady: true,
     measure: (contender, world, seconds) =>
       figuresOf(contender, world, connections, seconds, `${world.origins.http1}/`),
   };

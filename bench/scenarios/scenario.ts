@@ -21,6 +21,8 @@ export interface Scenario {
    * V8 goes on compiling for some hundred thousand requests.
    */
   readonly warmUp?: number;
+  /** What counts is load that goes on: one that has slept has given memory back, and its connections have closed. */
+  readonly isSteady?: boolean;
   /** One round of about so many seconds. @returns a figure for each metric */
   readonly measure: (contender: Running, world: World, seconds: number) => Promise<Figures>;
 }

@@ -10,6 +10,8 @@ export interface Pace {
   readonly seconds: number;
   /** Before the first round. */
   readonly warmUp: number;
+  /** Before each round of a scenario that is steady. */
+  readonly runUp: number;
 }
 
 /**
@@ -20,7 +22,7 @@ export async function runScenario(
   scenario: Scenario,
   contenders: readonly Running[],
   world: World,
-  { rounds, seconds, warmUp: usualWarmUp }: Pace,
+  { rounds, seconds, warmUp: usualWarmUp, runUp }: Pace,
 ): Promise<Result> {
   const result = new Result(scenario);
   const left = new Set(contenders.filter(scenario.suits));
@@ -40,7 +42,12 @@ export async function runScenario(
     await scenario.measure(contender, world, warmUp).catch(() => undefined);
   }
   for (let round = 0; round < rounds; round++) {
-    await each(async (contender) => result.add(contender, await scenario.measure(contender, world, seconds)));
+    await each(async (contender) => {
+      if (scenario.isSteady && runUp > 0) {
+        await scenario.measure(contender, world, runUp);
+      }
+      result.add(contender, await scenario.measure(contender, world, seconds));
+    });
   }
   return result;
 }
