@@ -20,7 +20,8 @@ import type { KeptRecord } from "./activityLog.ts";
 import { describeRule } from "./commands/ruleInput.ts";
 import type { Entry } from "./mappingStore.ts";
 import { coreText } from "./l10n.ts";
-import { explain, type Session } from "./session.ts";
+import { explain } from "./errorText.ts";
+import type { Session } from "./session.ts";
 import type { EntryState as SessionEntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry } from "./storedSecretStore.ts";
 

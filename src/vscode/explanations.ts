@@ -2,7 +2,8 @@ import * as vscode from "vscode";
 import type { ExplainResult } from "../shared/gatewayProtocol.ts";
 import { explanationText } from "./explanationText.ts";
 import { inWords } from "./l10n.ts";
-import { explain, type Session } from "./session.ts";
+import { explain } from "./errorText.ts";
+import type { Session } from "./session.ts";
 
 const scheme = "onecli-explanation";
 

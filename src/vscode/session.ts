@@ -1,7 +1,6 @@
 // What this window knows and does: its gateway, its account, its mappings and stored secrets. The views show it, the commands act on it.
-import { createHash } from "node:crypto";
 import * as vscode from "vscode";
-import { describeError, type ErrorCode, isMappingError, isOneCliError, OneCliError } from "../core/errors.ts";
+import { type ErrorCode, isOneCliError, OneCliError } from "../core/errors.ts";
 import { formatSecretReference } from "../core/secretReference.ts";
 import { type StoredSecretInput } from "../core/storedSecret.ts";
 import { type TerminalEnvironment, terminalEnvironment } from "../core/terminalEnvironment.ts";
@@ -13,11 +12,14 @@ import type {
   StartOptions,
   StartResult,
 } from "../shared/gatewayProtocol.ts";
+import { EntryStates } from "./entryStates.ts";
+import { explainInEnglish } from "./errorText.ts";
 import { GatewayThread, type ThreadState } from "./gatewayThread.ts";
 import type { IdentityStore } from "./identityStore.ts";
 import { type Entry, type MappingStore, type StoredMapping, toInput } from "./mappingStore.ts";
 import { coreText, inWords } from "./l10n.ts";
-import { inEnglish, ofCore, type Phrase, PhraseError, t } from "./phrase.ts";
+import { type AccountProblem, OwnAccount } from "./ownAccount.ts";
+import { type Phrase, PhraseError, t } from "./phrase.ts";
 import { parentOptions, readExtraCertificates, type Settings } from "./settings.ts";
 import type { Account, EntryState } from "./states.ts";
 import { isStoredEntry, type StoredEntry, type StoredSecretStore } from "./storedSecretStore.ts";
@@ -38,13 +40,6 @@ export interface GatewayNews {
   readonly records: readonly ActivityRecord[];
   /** Requests to 1Password that count against its limits. */
   readonly accountRequests: number;
-}
-
-/** What went wrong between here and 1Password. `at` is a Unix time in milliseconds. */
-export interface AccountProblem {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly at: number;
 }
 
 interface SessionOptions {
@@ -78,24 +73,17 @@ export class Session implements vscode.Disposable {
   readonly #options: SessionOptions;
   readonly #thread: GatewayThread;
   readonly #changed = new vscode.EventEmitter<void>();
-  readonly #states = new Map<string, EntryState>();
+  readonly #own: OwnAccount;
+  readonly #states = new EntryStates();
   readonly #news = new vscode.EventEmitter<GatewayNews>();
   readonly onDidChange = this.#changed.event;
   readonly onNews = this.#news.event;
-  #problem: AccountProblem | undefined;
-  #account: Account = { kind: "none" };
   /** In its place, a sentence: the setting names one that cannot be used. */
   #team: TeamGateway | TeamGatewayError | undefined;
   /** Who shows the mappings. */
   readonly #viewers = new Set<object>();
   /** `false` while it is not settled which gateway is used. */
   #isOpen = false;
-  /** Digest of the token that the gateway was given. */
-  #tokenInUse: string | undefined;
-  /** A connection that was begun before the last of them is not kept. */
-  #disconnections = 0;
-  /** Account changes one after the other: the last word holds. */
-  #accountChange: Promise<unknown> = Promise.resolve();
   /** The stored secrets that the gateway was given last. */
   #pushed: Promise<void> = Promise.resolve();
   #restarted: Promise<void> = Promise.resolve();
@@ -111,10 +99,18 @@ export class Session implements vscode.Disposable {
       onActivity: (records, accountRequests) => this.#onActivity(records, accountRequests),
       onAsk: options.onWriteAsked,
     });
+    this.#own = new OwnAccount({
+      tokens: options.tokens,
+      thread: this.#thread,
+      dataDir: options.dataDir,
+      isInUse: () => this.#team === undefined && this.#thread.state.kind === "running",
+      onChange: () => this.#changed.fire(),
+      onToken: () => this.#forgetErrors(),
+    });
   }
 
   get account(): Account {
-    return this.#team === undefined ? this.#account : (this.#usableTeam?.account ?? noAccount);
+    return this.#team === undefined ? this.#own.state : (this.#usableTeam?.account ?? noAccount);
   }
 
   /** Undefined: the gateway is this window's own. */
@@ -130,7 +126,7 @@ export class Session implements vscode.Disposable {
 
   /** The last failure of 1Password or of a mapping, until a secret is read again; of the window's own gateway. */
   get problem(): AccountProblem | undefined {
-    return this.#team === undefined ? this.#problem : undefined;
+    return this.#team === undefined ? this.#own.problem : undefined;
   }
 
   get gateway(): ThreadState {
@@ -181,13 +177,13 @@ export class Session implements vscode.Disposable {
     if (this.#usableTeam !== undefined && !isStoredEntry(entry)) {
       return this.#usableTeam.stateOf(entry);
     }
-    return entry.enabled ? (this.#states.get(stateKey(entry)) ?? { kind: "unused" }) : { kind: "disabled" };
+    return this.#states.of(entry);
   }
 
   /** Looks what is stored and starts the gateway if something is mapped. */
   async open(): Promise<void> {
     await this.#options.storedSecrets.load();
-    await this.#readAccount();
+    await this.#own.read();
     await this.#openTeam();
     this.#isOpen = true;
     if (this.#wantsGateway()) {
@@ -197,19 +193,7 @@ export class Session implements vscode.Disposable {
 
   /** The stored token has changed; if another window did that, this one follows. */
   accountChanged(): Promise<void> {
-    return this.#serially(async () => {
-      const disconnections = this.#disconnections;
-      const token = await this.#options.tokens.read();
-      // Of a token that was read before a disconnection nothing holds any more.
-      if (digest(token) === this.#tokenInUse || disconnections !== this.#disconnections) {
-        return;
-      }
-      this.#account = token === undefined ? { kind: "none" } : { kind: "present" };
-      if (this.#team === undefined && this.#thread.state.kind === "running") {
-        await this.#useStored();
-      }
-      this.#forgetErrors();
-    });
+    return this.#own.follow();
   }
 
   /** Checks the stored token against 1Password again. @throws OneCliError `not-connected` where there is none. */
@@ -230,34 +214,7 @@ export class Session implements vscode.Disposable {
     if (this.#team !== undefined) {
       return this.#requireTeam().then((team) => team.connect(token.trim()));
     }
-    const disconnections = this.#disconnections;
-    const isUnwanted = () => cancelled() || disconnections !== this.#disconnections;
-    return this.#serially(async () => {
-      await this.#thread.start();
-      let result: ConnectResult;
-      try {
-        result = await this.#thread.request({ type: "connect", token });
-        if (isUnwanted()) {
-          await this.#useStored();
-          return undefined;
-        }
-        await this.#store(token.trim());
-        if (isUnwanted()) {
-          // Storing may have waited for the person, who has disconnected meanwhile.
-          await this.#options.tokens.delete();
-          await this.#useStored();
-          return undefined;
-        }
-      } catch (error) {
-        this.#failed(error);
-        await this.#useStored().catch(() => undefined);
-        throw error;
-      }
-      this.#account = { kind: "present", name: result.account, vaults: result.vaults };
-      this.#problem = undefined;
-      this.#forgetErrors();
-      return result;
-    });
+    return this.#own.connect(token, cancelled);
   }
 
   /** Removes the token everywhere, and with it every cached value; at once, whatever is being connected. */
@@ -266,13 +223,7 @@ export class Session implements vscode.Disposable {
       await (await this.#requireTeam()).disconnect();
       return;
     }
-    this.#disconnections++;
-    this.#thread.notify({ type: "disconnect" });
-    this.#tokenInUse = digest(undefined);
-    this.#account = { kind: "none" };
-    this.#problem = undefined;
-    this.#forgetErrors();
-    await this.#options.tokens.delete();
+    await this.#own.disconnect();
   }
 
   /** @param replacing id of the mapping in whose place it is put. */
@@ -281,9 +232,9 @@ export class Session implements vscode.Disposable {
       return (await this.#requireTeam()).put(mapping, replacing);
     }
     const entry = await this.#options.mappings.put(mapping, replacing);
-    this.#states.delete(stateKey(entry));
+    this.#states.forget(entry);
     if (replacing !== undefined) {
-      this.#states.delete(mappingKey(replacing));
+      this.#states.forgetMapping(replacing);
     }
     await this.#mappingsChanged();
     return entry;
@@ -299,7 +250,7 @@ export class Session implements vscode.Disposable {
       await (await this.#requireTeam()).remove(id);
     } else {
       await mappings.remove(id);
-      this.#states.delete(mappingKey(id));
+      this.#states.forgetMapping(id);
       await this.#mappingsChanged();
     }
     return async () => {
@@ -326,8 +277,8 @@ export class Session implements vscode.Disposable {
   async changeStoredSecret(former: StoredEntry, input: StoredSecretInput, value?: string): Promise<void> {
     this.assertOwn(t("Stored secrets"));
     const entry = await this.#options.storedSecrets.replace(former.id, input, value);
-    this.#states.delete(stateKey(former));
-    this.#states.delete(stateKey(entry));
+    this.#states.forget(former);
+    this.#states.forget(entry);
     await this.#pushStoredSecrets();
   }
 
@@ -342,7 +293,7 @@ export class Session implements vscode.Disposable {
   async removeStoredSecret(entry: StoredEntry): Promise<void> {
     this.assertOwn(t("Stored secrets"));
     await this.#options.storedSecrets.remove(entry.id);
-    this.#states.delete(stateKey(entry));
+    this.#states.forget(entry);
     await this.#pushStoredSecrets();
   }
 
@@ -373,10 +324,10 @@ export class Session implements vscode.Disposable {
     }
     try {
       await this.test(formatSecretReference(entry.reference));
-      this.#problem = undefined;
+      this.#own.worked();
       this.#setState(entry, { kind: "ready" });
     } catch (error) {
-      this.#failed(error);
+      this.#own.failed(error);
       if (isOneCliError(error)) {
         this.#setState(entry, { kind: "error", code: error.code, reason: error.message });
       }
@@ -423,7 +374,7 @@ export class Session implements vscode.Disposable {
   /** The variables that all terminals get at this moment. */
   get environment(): TerminalEnvironment | undefined {
     const { state } = this.#thread;
-    const usable = [...this.storedSecrets, ...(this.#account.kind === "present" ? this.entries : [])];
+    const usable = [...this.storedSecrets, ...(this.#own.state.kind === "present" ? this.entries : [])];
     // A team's gateway may have stored secrets, which its API does not list.
     const isOfUse = this.#team !== undefined || usable.some(({ enabled }) => enabled);
     return state.kind === "running" && isOfUse && this.#options.settings().terminals === "all"
@@ -609,7 +560,7 @@ export class Session implements vscode.Disposable {
     }
     const entries = [...this.storedSecrets, ...this.entries];
     return (
-      this.#account.kind === "present" ||
+      this.#own.state.kind === "present" ||
       entries.some(({ enabled }) => enabled) ||
       this.#options.settings().apiEnabled
     );
@@ -683,7 +634,9 @@ export class Session implements vscode.Disposable {
       return;
     }
     // A token that is none any more must not keep the gateway from starting: the next one needs it.
-    await this.#useStored().catch((error: unknown) => this.#options.logger.error(explainInEnglish(error)));
+    await this.#own
+      .useStored()
+      .catch((error: unknown) => this.#options.logger.error(explainInEnglish(error)));
   }
 
   #onThreadState(state: ThreadState): void {
@@ -717,63 +670,14 @@ export class Session implements vscode.Disposable {
     }
     this.#tell(records);
     for (const record of records) {
-      const { mapping, source, error, at, cacheHit } = record;
-      if (mapping !== undefined && source !== undefined) {
+      if (record.mapping !== undefined && record.source !== undefined) {
         this.#options.logger.debug(describeUse(record));
-        this.#states.set(
-          `${source} ${mapping}`,
-          error !== undefined && isMappingError(error)
-            ? { kind: "error", code: error, reason: describeError(error).hint, lastUse: at }
-            : { kind: "ready", lastUse: at },
-        );
-        if (error !== undefined && isMappingError(error)) {
-          this.#problem = { code: error, message: describeError(error).hint, at };
-        } else if (cacheHit === false) {
-          this.#problem = undefined;
-        }
+        this.#states.take(record);
+        this.#own.take(record);
       }
     }
     this.#changed.fire();
     this.#news.fire({ records, accountRequests });
-  }
-
-  async #readAccount(): Promise<void> {
-    const token = await this.#options.tokens.read();
-    if (token === undefined) {
-      this.#account = { kind: "none" };
-    } else if (this.#account.kind === "none") {
-      this.#account = { kind: "present" };
-    }
-    this.#changed.fire();
-  }
-
-  /** Makes the running gateway use the stored token, or none. */
-  async #useStored(): Promise<void> {
-    const token = await this.#options.tokens.read();
-    this.#tokenInUse = digest(token);
-    if (token === undefined) {
-      this.#thread.notify({ type: "disconnect" });
-    } else {
-      await this.#thread.request({ type: "useAccount", token });
-    }
-  }
-
-  async #store(token: string): Promise<void> {
-    const former = this.#tokenInUse;
-    // Before it is stored: storage tells of the change at once.
-    this.#tokenInUse = digest(token);
-    try {
-      await this.#options.tokens.store(token);
-    } catch (error) {
-      this.#tokenInUse = former;
-      const { code } = error as NodeJS.ErrnoException;
-      throw new PhraseError(
-        code === undefined
-          ? t("The token could not be stored in VS Code's secret storage; nothing was kept.")
-          : t("The token could not be stored in {0} ({1}); nothing was kept.", this.#options.dataDir, code),
-        { cause: error },
-      );
-    }
   }
 
   async #mappingsChanged(): Promise<void> {
@@ -804,71 +708,18 @@ export class Session implements vscode.Disposable {
   }
 
   #forgetErrors(): void {
-    for (const [id, state] of this.#states) {
-      if (state.kind === "error") {
-        this.#states.delete(id);
-      }
-    }
+    this.#states.forgetErrors();
     this.#changed.fire();
-  }
-
-  #failed(error: unknown): void {
-    if (isOneCliError(error) && isMappingError(error.code)) {
-      this.#problem = { code: error.code, message: error.message, at: Date.now() };
-      this.#changed.fire();
-    }
   }
 
   #setState(entry: Entry, state: EntryState): void {
-    this.#states.set(stateKey(entry), state);
+    this.#states.set(entry, state);
     this.#changed.fire();
   }
-
-  #serially<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.#accountChange.then(change);
-    this.#accountChange = changed.catch(() => undefined);
-    return changed;
-  }
-}
-
-/** As activity names them: a mapping and a stored secret may have the same id. */
-function stateKey(entry: Entry | StoredEntry): string {
-  return isStoredEntry(entry) ? `stored ${entry.id}` : mappingKey(entry.id);
-}
-
-function mappingKey(id: string): string {
-  return `1password ${id}`;
 }
 
 /** Without the path: some services want a secret in it. */
 function describeUse({ method, host, status, source, mapping = "", error }: ActivityRecord): string {
   const kind = source === "stored" ? "stored secret" : "mapping";
   return `${method} ${host}: ${error ?? status}, with the secret of the ${kind} for ${mapping}.`;
-}
-
-function digest(token: string | undefined): string | undefined {
-  return token === undefined ? undefined : createHash("sha256").update(token).digest("hex");
-}
-
-/** Anything thrown, in words for a person. */
-export function explain(error: unknown): string {
-  return put(error, inWords);
-}
-
-/** The same for the log. */
-export function explainInEnglish(error: unknown): string {
-  return put(error, inEnglish);
-}
-
-function put(error: unknown, say: (phrase: Phrase) => string): string {
-  if (error instanceof PhraseError) {
-    return say(error.phrase);
-  }
-  if (error instanceof OneCliError) {
-    const { hint } = describeError(error.code);
-    // What is wrong with the machine or its settings reads as a bad request, whose hint is for agents.
-    const message = say(ofCore(error.message));
-    return ["internal", "bad-request"].includes(error.code) ? message : `${message} ${say(ofCore(hint))}`;
-  }
-  return error instanceof Error ? error.message : say(t("It failed for an unknown reason."));
 }

@@ -8,7 +8,7 @@ import {
   type Confirmation,
   type TeamQuestions,
 } from "../../src/vscode/commands/teamGateway.ts";
-import { explain } from "../../src/vscode/session.ts";
+import { explain } from "../../src/vscode/errorText.ts";
 import { type TeamConnection, TeamStore } from "../../src/vscode/teamStore.ts";
 import { startWorld, type World } from "../demo/world.ts";
 import { killPrograms, Program } from "../support/program.ts";

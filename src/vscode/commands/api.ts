@@ -1,6 +1,7 @@
 import * as vscode from "vscode";
 import { type Action, showWithActions } from "../notifications.ts";
-import { explain, type Session } from "../session.ts";
+import { explain } from "../errorText.ts";
+import type { Session } from "../session.ts";
 
 export const openApiSettings = (): Action => ({
   title: vscode.l10n.t("Open Settings"),

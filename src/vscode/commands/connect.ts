@@ -4,7 +4,8 @@ import { parseServiceAccountToken } from "../../core/serviceAccountToken.ts";
 import type { ConnectResult } from "../../shared/gatewayProtocol.ts";
 import { coreText } from "../l10n.ts";
 import { showWithActions } from "../notifications.ts";
-import { explain, type Session } from "../session.ts";
+import { explain } from "../errorText.ts";
+import type { Session } from "../session.ts";
 
 /** Far more than a token has; a longer text is something else, and not worth decoding at every key. */
 const maxLength = 8_192;

@@ -8,7 +8,8 @@ import { type StoredSecretInput, storedSecretSchema } from "../../core/storedSec
 import { targetId } from "../../core/target.ts";
 import { coreText } from "../l10n.ts";
 import { showWithActions } from "../notifications.ts";
-import { explain, type Session } from "../session.ts";
+import { explain } from "../errorText.ts";
+import type { Session } from "../session.ts";
 import { maxValueLength, type StoredEntry, StoredSecretError } from "../storedSecretStore.ts";
 import { changeHost, type HostList, pickTarget, typePath, typeTarget } from "./hostInput.ts";
 import { askRule, describeRule, type Target } from "./ruleInput.ts";

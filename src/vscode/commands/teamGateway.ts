@@ -1,7 +1,8 @@
 // Using the gateway of a team in place of this window's own: what is asked, checked and confirmed before it is kept.
 import * as vscode from "vscode";
 import { showWithActions } from "../notifications.ts";
-import { explain, type Session } from "../session.ts";
+import { explain } from "../errorText.ts";
+import type { Session } from "../session.ts";
 import { readExtraCertificates, readSettings } from "../settings.ts";
 import { fingerprint, parseTeamUrl, TeamApi, TeamGatewayError } from "../teamApi.ts";
 import type { TeamConnection } from "../teamStore.ts";

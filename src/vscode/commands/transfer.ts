@@ -4,7 +4,7 @@ import * as z from "zod";
 import { parseMapping } from "../../core/mapping.ts";
 import { showWithActions } from "../notifications.ts";
 import type { Session } from "../session.ts";
-import { explain } from "../session.ts";
+import { explain } from "../errorText.ts";
 import { describeRule } from "./ruleInput.ts";
 
 const fileFilter = { JSON: ["json"] };
