@@ -1,5 +1,5 @@
 // The way to a host: straight, or through the parent proxy.
-import { connect, type Socket } from "node:net";
+import { connect, type Socket, type TcpNetConnectOpts } from "node:net";
 import { type TLSSocket } from "node:tls";
 import { OneCliError } from "../core/errors.ts";
 import { type Authority, withoutBrackets } from "../core/hostname.ts";
@@ -7,6 +7,7 @@ import { connectByHttp } from "./httpConnect.ts";
 import { type NoProxy } from "./noProxy.ts";
 import { orAbandon } from "./orAbandon.ts";
 import { type ParentProxy, titleOf } from "../core/parentProxy.ts";
+import { openReusing } from "./readBuffers.ts";
 import { connectBySocks } from "./socks5.ts";
 import { certificateProblem, openTls, secured, startTls, type Trust } from "./tlsConnection.ts";
 
@@ -45,7 +46,8 @@ export class Dialer {
   async dial(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const parent = this.parentFor(authority);
     if (parent === undefined) {
-      return dialStraight(authority, signal, this.#options.closedPorts);
+      const socket = openReusing((onread) => connect({ ...straightTo(authority), onread }));
+      return connected(socket, authority, signal, this.#options.closedPorts);
     }
     const connection = await this.dialParent(parent, signal);
     const opened =
@@ -78,9 +80,11 @@ export class Dialer {
 
   /** Opens a connection to the parent proxy itself. @throws as {@link dial} */
   async dialParent(parent: ParentProxy, signal: AbortSignal): Promise<Socket> {
-    const connection = await dialStraight(parent, signal).catch((error: unknown) => {
-      throw signal.aborted ? error : unreachable(parent, error);
-    });
+    const connection = await connected(connect(straightTo(parent)), parent, signal).catch(
+      (error: unknown) => {
+        throw signal.aborted ? error : unreachable(parent, error);
+      },
+    );
     if (parent.kind !== "https") {
       return connection;
     }
@@ -90,15 +94,9 @@ export class Dialer {
   }
 }
 
-function dialStraight(
-  authority: Authority,
-  signal: AbortSignal,
-  closedPorts?: ReadonlySet<number>,
-): Promise<Socket> {
-  const { host, port } = authority;
+function straightTo({ host, port }: Authority): TcpNetConnectOpts {
   // Either side may finish first; a tunnel must carry the other direction on.
-  const socket = connect({ host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true });
-  return connected(socket, authority, signal, closedPorts);
+  return { host: withoutBrackets(host), port, allowHalfOpen: true, noDelay: true };
 }
 
 function connected(

@@ -1,4 +1,4 @@
-// What upstreams send by TLS, read into memory that is used again. Each read of Node's own makes an ArrayBuffer, and V8
+// What upstreams send, read into memory that is used again. Each read of Node's own makes an ArrayBuffer, and V8
 // looks through the whole heap whenever those have come to 64 MB: a quarter of what a download costs.
 import { type OnReadOpts, type Socket } from "node:net";
 
@@ -8,12 +8,12 @@ export type Release = () => void;
 /** Gets what a connection has sent. Whoever keeps a part of it beyond the call holds the lease, if there is one, or copies. */
 export type Take = (bytes: Buffer, lease?: Lease) => void;
 
-/** Bytes that Node hands over at a time: at most those of a TLS record (RFC 8446 §5.1). */
+/** Bytes that Node hands over at a time from a connection without TLS: at most what it would read by itself. */
+const readSize = 64 * 1024;
+/** The same with TLS: at most those of a record (RFC 8446 §5.1). */
 const recordSize = 16 * 1024;
-/** Up to here bytes get memory of just their size, so that what is kept for a slow client is at most twice of what it waits for. */
-const maxSmall = recordSize / 2;
-/** Buffers kept while nobody uses them: 4 MB. */
-const maxFree = 256;
+/** Bytes of memory that are kept, of each size, while nobody uses them. */
+const maxFree = 4 * 1024 * 1024;
 
 /** Bytes in a buffer of the pool, which gets that back when everyone who held them has released them. */
 export class Lease {
@@ -51,32 +51,43 @@ export class Lease {
   }
 }
 
-/** Buffers for a TLS record each. */
+/** Buffers of one size. */
 export class ReadBuffers {
+  readonly #size: number;
   readonly #free: Buffer[] = [];
 
-  /** Copies the bytes of a record into a buffer that nobody uses. */
-  lend(record: Buffer): Lease {
-    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(recordSize);
-    record.copy(buffer);
-    return new Lease(buffer.subarray(0, record.length), () => {
-      if (this.#free.length < maxFree) {
+  /** @param size in bytes */
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** Whether so many bytes fill half of a buffer: what is kept for a slow client is at most twice of what it waits for. */
+  suits(length: number): boolean {
+    return length <= this.#size && length > this.#size / 2;
+  }
+
+  /** Copies bytes into a buffer that nobody uses. */
+  lend(bytes: Buffer): Lease {
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#size);
+    bytes.copy(buffer);
+    return new Lease(buffer.subarray(0, bytes.length), () => {
+      if ((this.#free.length + 1) * this.#size <= maxFree) {
         this.#free.push(buffer);
       }
     });
   }
 }
 
-const buffers = new ReadBuffers();
+const pools = [new ReadBuffers(recordSize), new ReadBuffers(readSize)];
 /**
- * Where Node puts what it has decrypted, of every connection: it does so just before it calls back, and nobody looks at it
+ * Where Node puts what it has read or decrypted, of every connection: it does so just before it calls back, and nobody looks at it
  * later than at the beginning of that call. So an idle connection needs no memory of its own.
  */
-const landing = Buffer.allocUnsafeSlow(recordSize);
+const landing = Buffer.allocUnsafeSlow(readSize);
 const takers = new WeakMap<Socket, Take>();
 
 /**
- * Opens a TLS connection whose bytes go to the one who {@link takeBytes}. Until somebody does it is a stream like any other.
+ * Opens a connection whose bytes go to the one who {@link takeBytes}. Until somebody does it is a stream like any other.
  * @param open makes the connection with this option (`onread` of node:net), which Node heeds only where it dials itself
  */
 export function openReusing<T extends Socket>(open: (onread: OnReadOpts) => T): T {
@@ -103,10 +114,11 @@ function arrived(socket: Socket, landed: Buffer): boolean {
   if (take === undefined || socket.readableLength > 0) {
     return socket.push(Buffer.from(landed));
   }
-  if (landed.length <= maxSmall) {
+  const pool = pools.find((pool) => pool.suits(landed.length));
+  if (pool === undefined) {
     take(Buffer.from(landed));
   } else {
-    const lease = buffers.lend(landed);
+    const lease = pool.lend(landed);
     take(lease.bytes, lease);
     lease.release();
   }

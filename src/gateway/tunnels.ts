@@ -3,6 +3,7 @@ import { type OneCliError, describeError } from "../core/errors.ts";
 import { type Authority, formatAuthority } from "../core/hostname.ts";
 import { type Activity } from "./activity.ts";
 import { type ExchangeOrigin } from "./exchange.ts";
+import { takeBytes } from "./readBuffers.ts";
 
 /** Connections to hosts that are not mapped: bytes both ways, and not a look at them. */
 export class Tunnels {
@@ -54,7 +55,7 @@ export class Tunnels {
       }
     });
     client.pipe(target);
-    target.pipe(client);
+    carry(target, client);
   }
 
   /** @param error the refusal that the client got; none where the client left before there was one. */
@@ -103,4 +104,15 @@ export class Tunnels {
       ...result,
     });
   }
+}
+
+/** As `target.pipe(client)`, from memory that is used again. */
+function carry(target: Socket, client: Socket): void {
+  takeBytes(target, (bytes, lease) => {
+    if (!client.write(bytes, lease?.hold())) {
+      target.pause();
+    }
+  });
+  client.on("drain", () => target.resume());
+  target.once("end", () => client.end());
 }

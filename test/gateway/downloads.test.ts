@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
+import { createServer, type IncomingMessage, request, type RequestListener, type Server } from "node:http";
+import { type AddressInfo, type Socket } from "node:net";
 import { type ClientHttp2Session } from "node:http2";
 import { type Readable } from "node:stream";
 import { type Fixture, mappingsOf, startFixture } from "../support/gatewayFixture.ts";
 import { openHttp2 } from "../support/http2.ts";
 import { RawServer } from "../support/upstreamServer.ts";
-import { assertRefusal, openTlsSocket, requestHead } from "../support/wire.ts";
+import { assertRefusal, connectTo, openTlsSocket, requestHead } from "../support/wire.ts";
 
 const reference = "op://API Keys/OpenAI/api-key";
 /** Bytes of an answer. */
@@ -19,12 +20,14 @@ describe("downloads at the same time", () => {
   let fixture: Fixture;
   let target: string;
   let session: ClientHttp2Session;
+  /** Not mapped: what it sends comes through tunnels. */
+  let unmapped: Server;
 
   before(async () => {
     fixture = await startFixture({ mappings: [], parentProxy: undefined });
     target = `127.0.0.1:${fixture.upstream.port}`;
     fixture.gateway.setMappings(mappingsOf([{ hostname: target, reference }]));
-    fixture.upstream.handler = ({ url = "" }, response) => {
+    const handler: RequestListener = ({ url = "" }, response) => {
       const [, framing, seed] = url.split("/");
       const body = bodyOf(Number(seed));
       if (framing === "sized") {
@@ -45,22 +48,32 @@ describe("downloads at the same time", () => {
       };
       more();
     };
+    fixture.upstream.handler = handler;
+    unmapped = createServer(handler);
+    unmapped.listen(0, "127.0.0.1");
+    await once(unmapped, "listening");
     session = await openHttp2(fixture.endpoint, target, fixture.pems.certificate);
     session.setLocalWindowSize(1 << 30);
   });
   after(async () => {
     session.destroy();
+    unmapped.close();
     await fixture.stop();
   });
 
-  async function get(protocol: "HTTP/1.1" | "HTTP/2", path: string): Promise<Readable> {
-    if (protocol === "HTTP/2") {
+  const ways = ["HTTP/1.1", "HTTP/2", "a tunnel"] as const;
+
+  async function get(way: (typeof ways)[number], path: string): Promise<Readable> {
+    if (way === "HTTP/2") {
       const stream = session.request({ ":path": path });
       stream.on("error", () => undefined);
       await once(stream, "response");
       return stream;
     }
-    const socket = await openTlsSocket(fixture.endpoint, target, { ca: fixture.pems.certificate });
+    const socket =
+      way === "a tunnel"
+        ? await openTunnel()
+        : await openTlsSocket(fixture.endpoint, target, { ca: fixture.pems.certificate });
     const asked = request({ path, headers: { host: target }, createConnection: () => socket });
     asked.on("error", () => undefined);
     asked.end();
@@ -69,14 +82,22 @@ describe("downloads at the same time", () => {
     return answer;
   }
 
-  for (const protocol of ["HTTP/1.1", "HTTP/2"] as const) {
+  async function openTunnel(): Promise<Socket> {
+    const { port } = unmapped.address() as AddressInfo;
+    const { wire, answer } = await connectTo(fixture.endpoint, `127.0.0.1:${port}`);
+    assert.equal(answer.status, 200);
+    wire.socket.removeAllListeners("data");
+    return wire.socket;
+  }
+
+  for (const way of ways) {
     for (const framing of ["sized", "chunked"]) {
-      it(`reach clients of ${protocol} that stall, stop and leave as they were sent, ${framing} (contracts 12, 14)`, async () => {
-        const stalled = await Promise.all([1, 2, 3].map((seed) => get(protocol, `/${framing}/${seed}`)));
+      it(`reach clients of ${way} that stall, stop and leave as they were sent, ${framing} (contracts 12, 14)`, async () => {
+        const stalled = await Promise.all([1, 2, 3].map((seed) => get(way, `/${framing}/${seed}`)));
         for (let round = 0; round < 3; round++) {
           const seeds = [0, 1, 2, 3].map((index) => 10 * (round + 1) + index);
-          const leaving = await get(protocol, `/${framing}/99`);
-          const answers = await Promise.all(seeds.map((seed) => get(protocol, `/${framing}/${seed}`)));
+          const leaving = await get(way, `/${framing}/99`);
+          const answers = await Promise.all(seeds.map((seed) => get(way, `/${framing}/${seed}`)));
           const [, ...hashes] = await Promise.all([
             readPart(leaving, size / 3),
             ...answers.map((answer, index) => hashOf(answer, seeds[index])),

@@ -13,6 +13,143 @@ import {
   requestHead,
 } from "../support/wire.ts";
 
+for (const way of ["through a parent proxy", "dialled straight"] as const) {
+  describe(`blind tunnels ${way}`, () => {
+    let fixture: Fixture;
+    let target: RawServer;
+    let name: string;
+    before(async () => {
+      const isStraight = way === "dialled straight";
+      fixture = await startFixture({ mappings: [], ...(isStraight && { parentProxy: undefined }) });
+      target = await RawServer.start();
+      name = isStraight ? `127.0.0.1:${target.port}` : "tunnel.example:443";
+      fixture.parent.routes.set(name, target.port);
+    });
+    after(async () => {
+      await fixture.stop();
+      await target.close();
+    });
+
+    const tunnel = () => openTunnel(fixture, target, name);
+
+    it("carry every byte both ways, unchanged", async () => {
+      const { client, server } = await tunnel();
+      const all = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
+      client.socket.write(all);
+      assert.deepEqual(await server.bytes(256), all);
+      server.socket.write(all.toReversed());
+      assert.deepEqual(await client.bytes(256), Buffer.from(all.toReversed()));
+      client.socket.destroy();
+      await server.closed();
+    });
+
+    it("carry megabytes both ways at once", async () => {
+      const { client, server } = await tunnel();
+      const sent = randomBytes(8 << 20);
+      const digest = (data: Buffer) => createHash("sha256").update(data).digest("hex");
+      client.socket.write(sent);
+      server.socket.write(sent);
+      const [up, down] = await Promise.all([server.bytes(sent.length), client.bytes(sent.length)]);
+      assert.deepEqual([digest(up), digest(down)], [digest(sent), digest(sent)]);
+      client.socket.destroy();
+    });
+
+    it("add nothing to the 200 and lose nothing that is glued to the CONNECT", async () => {
+      const client = await openConnection(fixture.endpoint);
+      client.send(
+        `CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nfirst bytes`,
+      );
+      const server = await target.next();
+      assert.equal((await server.bytes(11)).toString(), "first bytes");
+      server.socket.end("SSH-2.0-greeting");
+      assert.equal(await client.rest(), "HTTP/1.1 200 Connection Established\r\n\r\nSSH-2.0-greeting");
+      client.socket.destroy();
+    });
+
+    it("let a server speak first", async () => {
+      const { client, server } = await tunnel();
+      server.send("220 ready\r\n");
+      assert.equal(await client.until("\r\n"), "220 ready\r\n");
+      client.socket.destroy();
+    });
+
+    it("go on when the client has finished and the server has not", async () => {
+      const { client, server } = await tunnel();
+      client.socket.end("question");
+      assert.equal(await server.rest(), "question");
+      server.socket.end("answer");
+      assert.equal(await client.rest(), "answer");
+    });
+
+    it("go on when the server has finished and the client has not", async () => {
+      const { client, server } = await tunnel();
+      server.socket.end("bye");
+      assert.equal(await client.rest(), "bye");
+      client.socket.end("one more thing");
+      assert.equal(await server.rest(), "one more thing");
+    });
+
+    it("close with the client and with the server", async () => {
+      const first = await tunnel();
+      first.client.tcp.resetAndDestroy();
+      await first.server.closed();
+      const second = await tunnel();
+      second.server.tcp.resetAndDestroy();
+      await second.client.closed();
+    });
+
+    it("hold a server back while the client does not read, and lose nothing", async () => {
+      const { client, server } = await tunnel();
+      const other = await tunnel();
+      client.socket.pause();
+      const chunk = randomBytes(64 * 1024);
+      const count = 1024;
+      let sent = 0;
+      const more = () => {
+        while (sent < count && server.socket.write(chunk)) {
+          sent++;
+        }
+      };
+      server.socket.on("drain", () => {
+        sent++;
+        more();
+      });
+      more();
+      for (let before = -1; before !== sent;) {
+        before = sent;
+        for (let turn = 0; turn < 20; turn++) {
+          other.client.send("ping");
+          await other.server.bytes(4);
+          other.server.send("pong");
+          await other.client.bytes(4);
+        }
+      }
+      assert.ok(sent < count / 2, `${sent} chunks are under way`);
+      const { socket } = client;
+      socket.removeAllListeners("data");
+      const hash = createHash("sha256");
+      let left = count * chunk.length;
+      await new Promise<void>((resolve) => {
+        socket.on("data", (bytes) => {
+          hash.update(bytes);
+          left -= bytes.length;
+          if (left <= 0) {
+            resolve();
+          }
+        });
+        socket.resume();
+      });
+      const expected = createHash("sha256");
+      for (let index = 0; index < count; index++) {
+        expected.update(chunk);
+      }
+      assert.deepEqual([left, hash.digest("hex")], [0, expected.digest("hex")]);
+      client.socket.destroy();
+      other.client.socket.destroy();
+    });
+  });
+}
+
 describe("blind tunnels", () => {
   let fixture: Fixture;
   let target: RawServer;
@@ -31,78 +168,7 @@ describe("blind tunnels", () => {
   });
   beforeEach(() => fixture.gateway.setMappings(mappingsOf([openai])));
 
-  /** Both ends of a fresh tunnel. */
-  async function tunnel(to = name) {
-    const { wire: client, answer } = await connectTo(fixture.endpoint, to);
-    assert.equal(answer.status, 200);
-    return { client, server: await target.next() };
-  }
-
-  it("carry every byte both ways, unchanged", async () => {
-    const { client, server } = await tunnel();
-    const all = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
-    client.socket.write(all);
-    assert.deepEqual(await server.bytes(256), all);
-    server.socket.write(all.toReversed());
-    assert.deepEqual(await client.bytes(256), Buffer.from(all.toReversed()));
-    client.socket.destroy();
-    await server.closed();
-  });
-
-  it("carry megabytes both ways at once", async () => {
-    const { client, server } = await tunnel();
-    const sent = randomBytes(8 << 20);
-    const digest = (data: Buffer) => createHash("sha256").update(data).digest("hex");
-    client.socket.write(sent);
-    server.socket.write(sent);
-    const [up, down] = await Promise.all([server.bytes(sent.length), client.bytes(sent.length)]);
-    assert.deepEqual([digest(up), digest(down)], [digest(sent), digest(sent)]);
-    client.socket.destroy();
-  });
-
-  it("add nothing to the 200 and lose nothing that is glued to the CONNECT", async () => {
-    const client = await openConnection(fixture.endpoint);
-    client.send(
-      `CONNECT ${name} HTTP/1.1\r\nHost: ${name}\r\n${basicAuthorization(fixture.endpoint)}\r\nfirst bytes`,
-    );
-    const server = await target.next();
-    assert.equal((await server.bytes(11)).toString(), "first bytes");
-    server.socket.end("SSH-2.0-greeting");
-    assert.equal(await client.rest(), "HTTP/1.1 200 Connection Established\r\n\r\nSSH-2.0-greeting");
-    client.socket.destroy();
-  });
-
-  it("let a server speak first", async () => {
-    const { client, server } = await tunnel();
-    server.send("220 ready\r\n");
-    assert.equal(await client.until("\r\n"), "220 ready\r\n");
-    client.socket.destroy();
-  });
-
-  it("go on when the client has finished and the server has not", async () => {
-    const { client, server } = await tunnel();
-    client.socket.end("question");
-    assert.equal(await server.rest(), "question");
-    server.socket.end("answer");
-    assert.equal(await client.rest(), "answer");
-  });
-
-  it("go on when the server has finished and the client has not", async () => {
-    const { client, server } = await tunnel();
-    server.socket.end("bye");
-    assert.equal(await client.rest(), "bye");
-    client.socket.end("one more thing");
-    assert.equal(await server.rest(), "one more thing");
-  });
-
-  it("close with the client and with the server", async () => {
-    const first = await tunnel();
-    first.client.tcp.resetAndDestroy();
-    await first.server.closed();
-    const second = await tunnel();
-    second.server.tcp.resetAndDestroy();
-    await second.client.closed();
-  });
+  const tunnel = (to = name) => openTunnel(fixture, target, to);
 
   it("are what another port of a mapped name gets (contract 5)", async () => {
     for (const address of ["api.openai.com:8443", "api.openai.com:80"]) {
@@ -221,3 +287,10 @@ describe("blind tunnels", () => {
     await (await target.next()).closed();
   });
 });
+
+/** Both ends of a fresh tunnel. */
+async function openTunnel(fixture: Fixture, target: RawServer, to: string) {
+  const { wire: client, answer } = await connectTo(fixture.endpoint, to);
+  assert.equal(answer.status, 200);
+  return { client, server: await target.next() };
+}

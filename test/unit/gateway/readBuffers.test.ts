@@ -29,7 +29,7 @@ describe("buffers that are used again", () => {
   it("hold what was put into them until everyone has released it, however often each does", () => {
     fc.assert(
       fc.property(steps, (steps) => {
-        const buffers = new ReadBuffers();
+        const buffers = new ReadBuffers(recordSize);
         const lent: Lent[] = [];
         const inUse = () => lent.filter(({ held }) => held.length > 0);
         const seen = new Set<unknown>();
