@@ -42,7 +42,7 @@ export const growths: readonly Growth[] = [
     })),
   },
   {
-    title: "Bytes of an answer's body",
+    title: "Size of an answer's body",
     metrics: ["cpu", "rate"],
     steps: [
       ...[1e3, 1e4, 1e5, 1e6].map((size) => ({
@@ -83,8 +83,16 @@ function allOpen(count: number): Scenario {
   };
 }
 
+/** A power of ten of bytes. */
 function titleOf(size: number): string {
-  return size.toExponential().replace("e+", " × 10^");
+  const [unit, name] = (
+    [
+      [1e9, "GB"],
+      [1e6, "MB"],
+      [1e3, "KB"],
+    ] as const
+  ).find(([unit]) => size >= unit)!;
+  return `${size / unit} ${name}`;
 }
 
 /** Answers of a size, one after the other on one connection. */

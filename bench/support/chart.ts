@@ -42,24 +42,36 @@ export function barChart(title: string, note: string, bars: readonly Bar[]): str
   return svg(title, note, top + bars.length * row + 8, rows.join("\n"));
 }
 
-/** One line for each, over steps that are the same for all; both axes are logarithmic by their steps. */
+/**
+ * One line for each, over steps that are the same for all; both axes are logarithmic by their steps. The upright one shows a
+ * decade at least, so that what hardly grows looks like it.
+ */
 export function lineChart(title: string, note: string, lines: readonly Line[]): string {
-  const [left, right, top, height] = [60, 120, 70, 180];
-  const values = lines.flatMap(({ points }) => points.map(({ value }) => value));
-  const [low, high] = [Math.log(Math.min(...values) / 1.3), Math.log(Math.max(...values) * 1.3)];
+  const [left, right, top, height] = [60, 150, 70, 180];
+  const logs = lines.flatMap(({ points }) => points.map(({ value }) => Math.log10(value)));
+  const [least, most] = [Math.min(...logs), Math.max(...logs)];
+  const margin = Math.max(0.1, (1 - (most - least)) / 2);
+  const [low, high] = [least - margin, most + margin];
   const count = Math.max(...lines.map(({ points }) => points.length));
   const x = (index: number) => left + (index / Math.max(1, count - 1)) * (width - left - right);
-  const y = (value: number) => top + height - ((Math.log(value) - low) / (high - low)) * height;
-  const drawn = lines.map(({ label, isOurs, points }) => {
+  const y = (value: number) => top + height - ((Math.log10(value) - low) / (high - low)) * height;
+  /** The upper one of two has its texts above it. */
+  const isUpper = (line: Line, index: number) =>
+    lines.every(
+      (other) => other === line || (line.points[index]?.value ?? 0) > (other.points[index]?.value ?? 0),
+    );
+  const drawn = lines.map((line) => {
+    const { label, isOurs, points } = line;
     const kind = isOurs ? "ours " : "";
     const path = points.map(({ value }, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
     const dots = points.map(({ value, text }, index) => {
-      const at = `x="${x(index).toFixed(1)}" y="${(y(value) + (isOurs ? -9 : 20)).toFixed(1)}"`;
+      const at = `x="${x(index).toFixed(1)}" y="${(y(value) + (isUpper(line, index) ? -9 : 20)).toFixed(1)}"`;
       return `<circle class="${kind}dot" cx="${x(index).toFixed(1)}" cy="${y(value).toFixed(1)}" r="4"/><text class="quiet" ${at} text-anchor="middle">${escape(text)}</text>`;
     });
-    const last = points.at(-1)?.value ?? 1;
+    const last = points.length - 1;
+    const beside = y(points[last]?.value ?? 1) + (isUpper(line, last) ? -9 : 20);
     return `<polyline class="${kind}line" points="${path}"/>${dots.join("")}
-<text x="${width - right + 14}" y="${(y(last) + (isOurs ? -4 : 12)).toFixed(1)}">${escape(label)}</text>`;
+<text x="${width - right + 34}" y="${beside.toFixed(1)}">${escape(label)}</text>`;
   });
   const steps = (lines[0]?.points ?? []).map(
     ({ label }, index) =>
