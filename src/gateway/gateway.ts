@@ -67,8 +67,8 @@ export interface GatewayOptions {
   readonly tls?: ServerIdentity | undefined;
   /** Who else may use the gateway, beside its own credential. */
   readonly agents?: readonly Agent[];
-  /** `true`: the gateway's own credential is not accepted. */
-  readonly agentsOnly?: boolean;
+  /** `true`: other machines reach it. Its own credential is not accepted then. */
+  readonly isBeyondLoopback?: boolean;
   /** Of an earlier run, so that its terminals go on working; a fresh one of 256 bits otherwise. */
   readonly password?: string;
   readonly logger: Logger;
@@ -143,7 +143,7 @@ export class Gateway {
    * is this gateway.
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const { logger, limits } = options;
+    const { isBeyondLoopback = false, logger, limits } = options;
     const activity = new Activity();
     const resolver = new Resolver(options.clock ?? systemClock, {}, options.onQuestion);
     const trust = new Trust(options.trustedRoots);
@@ -176,10 +176,10 @@ export class Gateway {
     };
     const { webSockets } = services;
     const shared = { services, logger, ...(limits !== undefined && { limits }) };
-    const interceptor = new Interceptor({ authority: options.authority, ...shared });
+    const interceptor = new Interceptor({ authority: options.authority, isBeyondLoopback, ...shared });
     const password = options.password ?? randomBytes(32).toString("base64url");
     const internalSite = new InternalSite({ authority: options.authority, state, activity, logger });
-    const own = options.agentsOnly === true ? undefined : { username, password };
+    const own = isBeyondLoopback ? undefined : { username, password };
     const proxy = new ProxyServer({
       host: options.host ?? "127.0.0.1",
       port: options.port ?? 0,

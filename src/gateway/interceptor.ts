@@ -12,10 +12,17 @@ import { Http2Server } from "./http2Server.ts";
 
 const maxServers = 500;
 const handshakeTimeout = 30_000;
+/**
+ * What Node has by default less ML-KEM, whose key a connection keeps until it closes: 7 KB. Whoever can record loopback for the
+ * quantum computers to come has the machine today. In names that BoringSSL, which is Electron's, knows too.
+ */
+const loopbackKeyExchanges = "X25519:P-256:P-384:P-521";
 
 export interface InterceptorOptions {
   readonly authority: CertificateAuthority;
   readonly services: ExchangeServices;
+  /** Whether clients are of other machines too. */
+  readonly isBeyondLoopback?: boolean;
   readonly logger: Logger;
   readonly limits?: Partial<HeadLimits>;
   /** Told of each handshake that is done. @param protocol of ALPN; undefined: none was agreed on. */
@@ -24,6 +31,7 @@ export interface InterceptorOptions {
 
 export class Interceptor {
   readonly #authority: CertificateAuthority;
+  readonly #keyExchanges: string | undefined;
   readonly #logger: Logger;
   readonly #handshakeTimeout: number;
   readonly #onHandshake: InterceptorOptions["onHandshake"];
@@ -39,9 +47,10 @@ export class Interceptor {
   /** Connections in their handshake. */
   readonly #handshakes = new Map<string, { readonly raw: Socket; readonly origin: ExchangeOrigin }>();
 
-  constructor({ authority, services, logger, limits, onHandshake }: InterceptorOptions) {
+  constructor({ authority, services, isBeyondLoopback, logger, limits, onHandshake }: InterceptorOptions) {
     this.#onHandshake = onHandshake;
     this.#authority = authority;
+    this.#keyExchanges = isBeyondLoopback === true ? undefined : loopbackKeyExchanges;
     this.#logger = logger;
     this.#handshakeTimeout = limits?.first ?? handshakeTimeout;
     this.#http1 = new Http1Server(services, limits);
@@ -106,6 +115,7 @@ export class Interceptor {
       cert: certificate,
       ALPNProtocols: ["h2", "http/1.1"],
       minVersion: "TLSv1.2",
+      ecdhCurve: this.#keyExchanges,
       handshakeTimeout: this.#handshakeTimeout,
     });
     server.on("secureConnection", (socket) => this.#onSecure(socket));

@@ -50,7 +50,7 @@ export async function startGateway(
     tls: config.listen.tls,
     agents: config.agents,
     ...(onQuestion !== undefined && { onQuestion }),
-    agentsOnly: isBeyondLoopback(config.listen.host),
+    isBeyondLoopback: isBeyondLoopback(config.listen.host),
     logger,
   }).catch((error: unknown) => {
     throw listenFault(error, config) ?? loop(error, config) ?? error;

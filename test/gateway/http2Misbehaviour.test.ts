@@ -157,7 +157,7 @@ describe("an upstream that misuses HTTP/2", () => {
         reference: "op://API Keys/OpenAI/api-key",
       })),
     });
-    raw = await RawServer.startTls(fixture.upstreamAuthority, ["*.raw.example"], ["h2"]);
+    raw = await RawServer.startTls(fixture.upstreamAuthority, ["*.raw.example"], { ALPNProtocols: ["h2"] });
   });
   after(async () => {
     await fixture.stop();
@@ -386,7 +386,9 @@ describe("an upstream that misuses HTTP/2", () => {
   }
 
   it("that greets with a goodbye is asked again, and not for ever (§6.8)", async () => {
-    const greeter = await RawServer.startTls(fixture.upstreamAuthority, ["*.raw.example"], ["h2"]);
+    const greeter = await RawServer.startTls(fixture.upstreamAuthority, ["*.raw.example"], {
+      ALPNProtocols: ["h2"],
+    });
     fixture.parent.routes.set(`${host}:443`, greeter.port);
     const asked = Promise.all([ask(session, {}), ask(session, {}), ask(session, {})]);
     const greet = async (): Promise<never> => {
@@ -425,7 +427,7 @@ describe("an upstream of HTTP/2 that takes no request", () => {
       mappings: [{ hostname: host, reference: "op://API Keys/OpenAI/api-key" }],
       limits: { connect: 300 },
     });
-    raw = await RawServer.startTls(fixture.upstreamAuthority, [host], ["h2"]);
+    raw = await RawServer.startTls(fixture.upstreamAuthority, [host], { ALPNProtocols: ["h2"] });
     fixture.parent.routes.set(`${host}:443`, raw.port);
   });
   after(async () => {

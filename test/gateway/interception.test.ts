@@ -144,6 +144,39 @@ describe("interception", () => {
     await assert.rejects(once(socket, "secureConnect"));
   });
 
+  for (const keyExchanges of ["X25519", "P-256", "P-384", "P-521"]) {
+    it(`agrees with a client that offers ${keyExchanges} alone`, async () => {
+      const ca = fixture.pems.certificate;
+      const { socket } = await openTls(fixture.endpoint, "api.openai.com:443", { ca, keyExchanges });
+      socket.destroy();
+    });
+  }
+
+  it("spares clients on loopback the ML-KEM that upstreams are offered", async () => {
+    const keyExchanges = "X25519MLKEM768";
+    const straight = await startFixture({ mappings: [], parentProxy: undefined });
+    const raw = await RawServer.startTls(straight.upstreamAuthority, ["127.0.0.1"], {
+      ecdhCurve: keyExchanges,
+    });
+    try {
+      const target = `127.0.0.1:${raw.port}`;
+      straight.gateway.setMappings(mappingsOf([{ hostname: target, reference }]));
+      const ca = straight.pems.certificate;
+      const refused = openTls(straight.endpoint, target, { ca, keyExchanges });
+      await assert.rejects(refused, /handshake failure/);
+      const wire = await straight.open(target);
+      wire.send(requestHead("GET /", `Host: ${target}`));
+      const upstream = await raw.next();
+      await upstream.until("\r\n\r\n");
+      upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+      assert.equal((await wire.answer()).status, 200);
+      wire.socket.destroy();
+    } finally {
+      await straight.stop();
+      await raw.close();
+    }
+  });
+
   it("goes on after a client that does not trust the authority", async () => {
     await assert.rejects(
       openTls(fixture.endpoint, "api.openai.com:443", { ca: fixture.upstreamAuthority.certificate }),

@@ -157,7 +157,7 @@ describe("bytes of a WebSocket", () => {
         reference: "op://API Keys/OpenAI/api-key",
       })),
     });
-    raw = await RawServer.startTls(fixture.upstreamAuthority, [h1Host], ["http/1.1"]);
+    raw = await RawServer.startTls(fixture.upstreamAuthority, [h1Host], { ALPNProtocols: ["http/1.1"] });
     h2 = await Http2UpstreamServer.start(fixture.upstreamAuthority, [h2Host], {
       enableConnectProtocol: true,
       initialWindowSize: megabyte,

@@ -17,7 +17,7 @@ import {
   type ServingLine,
   startProgram,
 } from "../support/program.ts";
-import { requestHead } from "../support/wire.ts";
+import { openTlsSocket, requestHead } from "../support/wire.ts";
 
 const openai = "https://api.openai.com/v1/models";
 
@@ -138,6 +138,19 @@ describe("a gateway that several agents share", () => {
     assert.equal(new URL(line.proxy).protocol, "http:");
     const { stdout } = await curl(`http://${login(ci)}@${address}:${port}`, line, file, openai);
     assert.equal(stdout, '{"ok":true}\n200 200');
+  });
+
+  it("beyond loopback agrees on ML-KEM with clients that have it", async () => {
+    const { line, port } = await serve({
+      listen: { host: "0.0.0.0", insecure: true },
+      agents: [ci.entry],
+    });
+    const endpoint = { port, username: ci.entry.name, password: ci.password };
+    const socket = await openTlsSocket(endpoint, "api.openai.com:443", {
+      ca: await readFile(line.ca, "utf8"),
+      keyExchanges: "X25519MLKEM768",
+    });
+    socket.destroy();
   });
 
   it("serves curl and Node through TLS: mapped, tunnelled, plain and refused alike (contract 2)", async () => {

@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer, type Server as HttpsServer } from "node:https";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { type Duplex } from "node:stream";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { type TestAuthority } from "./certificates.ts";
 import { WireReader } from "./wire.ts";
 
@@ -159,18 +159,15 @@ export class RawServer {
     return new RawServer(createTcpServer({ allowHalfOpen: true }), "connection").#listen();
   }
 
-  /** @param protocols that it agrees to speak; without any, what is spoken is left open */
+  /** @param options without `ALPNProtocols`, what is spoken is left open */
   static async startTls(
     authority: TestAuthority,
     names: readonly string[],
-    protocols?: readonly string[],
+    options: Pick<TlsOptions, "ALPNProtocols" | "ecdhCurve"> = {},
   ): Promise<RawServer> {
     const certificate = await authority.issue({ names });
-    const options = { ...certificate, allowHalfOpen: true };
-    return new RawServer(
-      createTlsServer(protocols === undefined ? options : { ...options, ALPNProtocols: [...protocols] }),
-      "secureConnection",
-    ).#listen();
+    const server = createTlsServer({ ...certificate, allowHalfOpen: true, ...options });
+    return new RawServer(server, "secureConnection").#listen();
   }
 
   get port(): number {

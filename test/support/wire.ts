@@ -201,13 +201,15 @@ export interface TlsOptions {
   readonly servername?: string;
   /** The one that is offered. */
   readonly protocol?: "http/1.1" | "h2";
+  /** The only ones that are offered, by OpenSSL's names; without it all that Node offers. */
+  readonly keyExchanges?: string;
 }
 
 /** CONNECT, then TLS that trusts `ca`: what agents do. */
 export async function openTlsSocket(
   endpoint: GatewayEndpoint,
   target: string,
-  { ca, servername, protocol = "http/1.1" }: TlsOptions,
+  { ca, servername, protocol = "http/1.1", keyExchanges }: TlsOptions,
 ): Promise<TLSSocket> {
   const { wire, answer } = await connectTo(endpoint, target);
   if (answer.status !== 200) {
@@ -222,6 +224,7 @@ export async function openTlsSocket(
       ? { host: host.replace(/^\[|\]$/g, "") }
       : { servername: servername ?? host.toLowerCase().replace(/\.$/, "") }),
     ALPNProtocols: [protocol],
+    ecdhCurve: keyExchanges,
   });
   await once(socket, "secureConnect");
   return socket;
