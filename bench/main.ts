@@ -75,7 +75,8 @@ async function bench(world: World): Promise<void> {
   }
   const results: Result[] = [];
   for (const scenario of scenarios) {
-    const result = await runScenario(scenario, running, world, pace);
+    const taking = scenario.isFresh ? (await startAll(running, world)).running : running;
+    const result = await runScenario(scenario, taking, world, pace);
     results.push(result);
     console.log(`\n${tableOf(result)}`);
   }

@@ -16,11 +16,10 @@ export interface Scenario {
   readonly title: string;
   readonly metrics: Readonly<Record<string, Metric>>;
   readonly suits: (contender: Contender) => boolean;
-  /**
-   * Seconds of warm-up, where it is not the usual. 0: what a process has once held it would keep for the next time. More:
-   * V8 goes on compiling for some hundred thousand requests.
-   */
+  /** Seconds of warm-up, where it is not the usual. V8 goes on compiling for some hundred thousand requests. */
   readonly warmUp?: number;
+  /** In processes started for it, not warmed up: what a process has once held it keeps, and the next to need it finds it. */
+  readonly isFresh?: boolean;
   /** What counts is load that goes on: one that has slept has given memory back, and its connections have closed. */
   readonly isSteady?: boolean;
   /** One round of about so many seconds. @returns a figure for each metric */

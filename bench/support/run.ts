@@ -22,7 +22,7 @@ export async function runScenario(
   scenario: Scenario,
   contenders: readonly Running[],
   world: World,
-  { rounds, seconds, warmUp: usualWarmUp, runUp }: Pace,
+  { rounds, seconds, warmUp, runUp }: Pace,
 ): Promise<Result> {
   const result = new Result(scenario);
   const left = new Set(contenders.filter(scenario.suits));
@@ -36,10 +36,9 @@ export async function runScenario(
       }
     }
   };
-  const warmUp = scenario.warmUp ?? usualWarmUp;
-  for (const contender of warmUp === 0 ? [] : left) {
+  for (const contender of scenario.isFresh ? [] : left) {
     // One that cannot do it shows so in its first round.
-    await scenario.measure(contender, world, warmUp).catch(() => undefined);
+    await scenario.measure(contender, world, scenario.warmUp ?? warmUp).catch(() => undefined);
   }
   for (let round = 0; round < rounds; round++) {
     await each(async (contender) => {

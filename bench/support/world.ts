@@ -69,10 +69,8 @@ export async function startWorld() {
       return { path: `/files/${size}`, file };
     },
     /** A folder of a proxy's own. */
-    async newFolder(name: string): Promise<string> {
-      const path = join(folder, name);
-      await mkdir(path);
-      return path;
+    newFolder(name: string): Promise<string> {
+      return mkdtemp(join(folder, `${name}-`));
     },
     async stop(): Promise<void> {
       await killPrograms();
