@@ -1,6 +1,7 @@
 // Builds the object graph and starts it.
 import "./vscode/zodWithoutCode.ts";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import * as vscode from "vscode";
 import { askPerson, tellTooLate } from "./vscode/apiQuestion.ts";
 import { ApiWrites } from "./vscode/apiWrites.ts";
@@ -28,7 +29,9 @@ import { TokenStore } from "./vscode/tokenStore.ts";
 
 let session: Session | undefined;
 
-export function activate(context: vscode.ExtensionContext): void {
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  // Loading this file kept the thread that all extensions share: what has come meanwhile goes first.
+  await setImmediate();
   const startedAt = performance.now();
   const disposables = new Disposables();
   context.subscriptions.push(disposables);
