@@ -10,7 +10,7 @@ import { type ActivationFigures, type Figures } from "./protocol.ts";
 const states = { fresh: "nothing stored", stored: "account and mapping stored" } as const;
 
 interface Activation extends ActivationFigures {
-  /** Of `activate()`, until it returns. */
+  /** Of `activate()`, from the pause after loading until it returns. */
   readonly call: number;
 }
 
@@ -90,21 +90,26 @@ function activationFindings(state: string, activations: readonly Activation[]): 
   const of = (what: string) => `Activation, ${state}: ${what}`;
   return [
     {
-      what: of("main thread until `activate()` returns"),
+      what: of("main thread without a pause"),
       unit: "ms",
-      // What other programs on the machine take is not the extension's.
-      values: activations.map(({ loadCpu, call }) => loadCpu + call),
+      values: activations.map(({ loadCpu, call }) => Math.max(loadCpu, call)),
       target: 30,
     },
     {
-      what: of("the same by the clock"),
-      unit: "ms",
-      values: activations.map(({ load, call }) => load + call),
-    },
-    {
-      what: of("of it, CPU time of loading extension.js"),
+      // What other programs on the machine take is not the extension's.
+      what: of("CPU time of loading extension.js, then a pause"),
       unit: "ms",
       values: activations.map(({ loadCpu }) => loadCpu),
+    },
+    {
+      what: of("`activate()` after that"),
+      unit: "ms",
+      values: activations.map(({ call }) => call),
+    },
+    {
+      what: of("both by the clock"),
+      unit: "ms",
+      values: activations.map(({ load, call }) => load + call),
     },
     { what: of("until the editor has it"), unit: "ms", values: activations.map(({ whole }) => whole) },
     {
