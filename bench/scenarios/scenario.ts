@@ -22,6 +22,8 @@ export interface Scenario {
   readonly isFresh?: boolean;
   /** What counts is load that goes on: one that has slept has given memory back, and its connections have closed. */
   readonly isSteady?: boolean;
+  /** What counts is how long each step takes: proxies have a core of their own. */
+  readonly isApart?: boolean;
   /** One round of about so many seconds. @returns a figure for each metric */
   readonly measure: (contender: Running, world: World, seconds: number) => Promise<Figures>;
 }

@@ -1,6 +1,7 @@
 import { type Contender, type Running } from "../contenders/contender.ts";
 import { type Scenario } from "../scenarios/scenario.ts";
 import { Result } from "./results.ts";
+import { setApart } from "./cores.ts";
 import { type World } from "./world.ts";
 
 export interface Pace {
@@ -19,6 +20,20 @@ export interface Pace {
  * alike. One that fails is left out from then on, and its failure kept.
  */
 export async function runScenario(
+  scenario: Scenario,
+  contenders: readonly Running[],
+  world: World,
+  pace: Pace,
+): Promise<Result> {
+  const mingle = scenario.isApart ? setApart(contenders) : undefined;
+  try {
+    return await runRounds(scenario, contenders, world, pace);
+  } finally {
+    mingle?.();
+  }
+}
+
+async function runRounds(
   scenario: Scenario,
   contenders: readonly Running[],
   world: World,
